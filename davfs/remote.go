@@ -1,0 +1,57 @@
+package davfs
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"time"
+
+	"sealdav/davfs/locks"
+	"sealdav/providers"
+)
+
+// Remote is one bucket, served as the folder /Name/.
+type Remote struct {
+	Name     string
+	Bucket   providers.Bucket
+	ReadOnly bool
+}
+
+// Options say how remotes are served. The zero Options are usable.
+type Options struct {
+	// Prefix is the path under which everything lies, "" or "/dav".
+	Prefix string
+	// Locks holds the WebDAV locks; nil: in memory.
+	Locks locks.System
+	// ListCache is how long a folder's listing may answer for the store;
+	// 0: not at all. Writes through this server show at once either way.
+	ListCache time.Duration
+	// Logger takes what the handler has to say; nil: nothing is logged.
+	Logger *slog.Logger
+}
+
+// Access is what one user may do. The zero Access may do everything.
+type Access struct {
+	User     string
+	Remotes  []string // nil: all
+	ReadOnly bool
+}
+
+// May reports whether the remote called name is visible.
+func (a Access) May(name string) bool {
+	return a.Remotes == nil || slices.Contains(a.Remotes, name)
+}
+
+type accessKey struct{}
+
+// WithAccess returns a context whose requests are bounded by a. A server puts
+// it there once it knows the user.
+func WithAccess(ctx context.Context, a Access) context.Context {
+	return context.WithValue(ctx, accessKey{}, a)
+}
+
+// AccessOf returns what WithAccess put into ctx, or the zero Access.
+func AccessOf(ctx context.Context) Access {
+	a, _ := ctx.Value(accessKey{}).(Access)
+	return a
+}

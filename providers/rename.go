@@ -1,0 +1,24 @@
+package providers
+
+import (
+	"context"
+	"errors"
+)
+
+// Rename moves an object inside a bucket: through the store's own rename
+// where the bucket is a Renamer and the object already lies under the write
+// settings, otherwise as a copy followed by the deletion of the source. The
+// source is deleted only after the copy stands.
+func Rename(ctx context.Context, b Bucket, dst string, src Object, opts CopyOptions) (Object, error) {
+	if r, ok := b.(Renamer); ok {
+		obj, err := r.Rename(ctx, dst, src, opts)
+		if !errors.Is(err, errors.ErrUnsupported) {
+			return obj, err
+		}
+	}
+	obj, err := b.Copy(ctx, dst, src, opts)
+	if err != nil {
+		return Object{}, err
+	}
+	return obj, b.Delete(ctx, src.Key)
+}
