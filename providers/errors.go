@@ -25,6 +25,9 @@ var (
 	ErrNotModified = errors.New("not modified")
 	// ErrRange: no byte of the object is in the range (416).
 	ErrRange = errors.New("range not satisfiable")
+	// ErrBody: the body of a Put failed, or ended before or went on after its
+	// Size (400). The body's own error is the cause.
+	ErrBody = errors.New("upload incomplete")
 	// ErrQuota: no space is left (507).
 	ErrQuota = errors.New("no space left")
 	// ErrTooLarge: the object, or its metadata, is more than the store takes.
