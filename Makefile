@@ -1,0 +1,59 @@
+# `make` says what there is. Tools and test servers are built into .cache/,
+# from the versions that tools/*.mod pin.
+BIN      := .cache/bin
+TOOLS    := $(patsubst tools/%.mod,$(BIN)/%,$(wildcard tools/*.mod))
+FUZZTIME ?= 30s
+
+.PHONY: help
+help: ## this text
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: build ## serve a throwaway, sealed folder on http://127.0.0.1:8080/
+	./sealdav serve --demo
+
+.PHONY: build
+build: ## build ./sealdav
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o sealdav ./cmd/sealdav
+
+.PHONY: test
+test: tools lint ## everything: tools, lint, unit and end-to-end tests (about 20 minutes the first time)
+	go test -race -timeout 25m ./...
+
+.PHONY: lint
+lint: $(BIN)/staticcheck $(BIN)/govulncheck ## gofmt, go vet, staticcheck, govulncheck
+	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	$(BIN)/staticcheck ./...
+	@if curl -sfI --max-time 15 -o /dev/null https://vuln.go.dev/index/db.json; \
+	then set -x; $(BIN)/govulncheck ./...; \
+	else echo "govulncheck: not run, as https://vuln.go.dev cannot be reached from here"; fi
+
+.PHONY: bench
+bench: tools ## peak memory of a 2 GiB upload and download; the packages' benchmarks
+	go test -run '^$$' -bench . -benchtime 1x -timeout 30m -v ./tests/bench
+	go test -run '^$$' -bench . -benchmem $$(go list ./... | grep -v /tests)
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (30s)
+	@for pkg in $$(go list ./...); do \
+	  for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done; \
+	done
+
+.PHONY: tools
+tools: $(TOOLS) .cache/ceph ## test servers and linters into .cache; as root, Debian's packages too
+	tools/packages.sh
+
+$(BIN)/%: tools/%.mod tools/%.sum
+	@mkdir -p $(BIN)
+	CGO_ENABLED=0 go build -modfile=$< -trimpath -ldflags='-s -w' -o $@ $$(go list -modfile=$< tool)
+
+.cache/ceph: tools/ceph.sh
+	tools/ceph.sh $@
+
+.PHONY: clean
+clean: ## remove what was built, .cache included
+	rm -rf sealdav .cache
