@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -20,19 +21,27 @@ import (
 // a quarter of a minute on an idle machine.
 const startTimeout = 3 * time.Minute
 
-// process is a server under test control.
-type process struct {
+// Process is a program under test control.
+type Process struct {
 	cmd  *exec.Cmd
 	name string
-	log  *logBuffer
+	log  fmt.Stringer
 	done chan struct{} // closed once the process has been waited for
 }
 
-// startProcess starts a command that ends with the test binary, at the latest.
-func startProcess(name string, args, env []string) (*process, error) {
-	p := &process{name: filepath.Base(name), cmd: exec.Command(name, args...), log: &logBuffer{}, done: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), env...)
-	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
+// Output takes what a Process prints; String gives what of it belongs into an
+// error.
+type Output interface {
+	io.Writer
+	fmt.Stringer
+}
+
+// Start starts a program that ends with the test binary, at the latest. env is
+// the whole of its environment.
+func Start(name string, args, env []string, out Output) (*Process, error) {
+	p := &Process{name: filepath.Base(name), cmd: exec.Command(name, args...), log: out, done: make(chan struct{})}
+	p.cmd.Env = env
+	p.cmd.Stdout, p.cmd.Stderr = out, out
 	dieWithParent(p.cmd)
 	started := make(chan error)
 	go func() {
@@ -50,14 +59,35 @@ func startProcess(name string, args, env []string) (*process, error) {
 	return p, <-started
 }
 
-// stop kills the process, by its pid, and waits for its end.
-func (p *process) stop() {
-	_ = p.cmd.Process.Kill() // it may have ended by itself
+// startServer starts a server, whose output is of interest if it fails.
+func startServer(name string, args, env []string) (*Process, error) {
+	return Start(name, args, append(os.Environ(), env...), &logBuffer{})
+}
+
+// PID is the process's id.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Signal sends the process a signal; one that has ended does not mind.
+func (p *Process) Signal(sig os.Signal) { _ = p.cmd.Process.Signal(sig) }
+
+// Kill kills the process, by its pid, and waits for its end.
+func (p *Process) Kill() {
+	p.Signal(os.Kill)
 	<-p.done
 }
 
-// waitFor polls ready until it returns nil, the process dies or time is up.
-func (p *process) waitFor(ready func(context.Context) error) error {
+// Done is closed when the process has ended.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// ExitCode waits for the end of the process and returns its exit code, -1 if a
+// signal ended it.
+func (p *Process) ExitCode() int {
+	<-p.done
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// WaitFor polls ready until it returns nil, the process dies or time is up.
+func (p *Process) WaitFor(ready func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	for {
@@ -93,9 +123,9 @@ func get(ctx context.Context, client *http.Client, url string, want int) error {
 	return nil
 }
 
-// freePort asks the kernel for a loopback port. Another process may take it
+// FreePort asks the kernel for a loopback port. Another process may take it
 // before the server does; then the server fails to start, which is reported.
-func freePort() (int, error) {
+func FreePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, err
@@ -106,7 +136,7 @@ func freePort() (int, error) {
 
 // tool finds a program that `make tools` has put below .cache.
 func tool(elem ...string) (string, error) {
-	root, err := moduleRoot()
+	root, err := ModuleRoot()
 	if err != nil {
 		return "", err
 	}
@@ -117,8 +147,8 @@ func tool(elem ...string) (string, error) {
 	return path, nil
 }
 
-// moduleRoot is the folder of go.mod, above the test's working directory.
-func moduleRoot() (string, error) {
+// ModuleRoot is the folder of go.mod, above the test's working directory.
+func ModuleRoot() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", err

@@ -102,7 +102,7 @@ func startRGW() (_ *S3, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return s, gateway.waitFor(func(ctx context.Context) error { return get(ctx, s.HTTPClient, s.Endpoint+"/", 200) })
+	return s, gateway.WaitFor(func(ctx context.Context) error { return get(ctx, s.HTTPClient, s.Endpoint+"/", 200) })
 }
 
 // cluster is what an RGW stands on.
@@ -119,7 +119,7 @@ func (c *cluster) configure(root string) error {
 		return fmt.Errorf("%s holds no Ceph for this machine: remove it and run: make tools", root)
 	}
 	libDir := filepath.Dir(lib[0])
-	if c.monPort, err = freePort(); err != nil {
+	if c.monPort, err = FreePort(); err != nil {
 		return err
 	}
 	for _, d := range []string{"mon", "osd"} {
@@ -179,11 +179,11 @@ func (c *cluster) run(name string, args ...string) error {
 }
 
 // daemon starts one of Ceph's programs until the server is closed.
-func (c *cluster) daemon(name string, args ...string) (*process, error) {
-	p, err := startProcess(filepath.Join(c.bin, name), args, c.env)
+func (c *cluster) daemon(name string, args ...string) (*Process, error) {
+	p, err := startServer(filepath.Join(c.bin, name), args, c.env)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
-	c.s.stop = append(c.s.stop, p.stop)
+	c.s.stop = append(c.s.stop, p.Kill)
 	return p, nil
 }

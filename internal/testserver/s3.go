@@ -50,7 +50,7 @@ func newServer() (s *S3, dir string, port int, err error) {
 	s = &S3{Region: "us-east-1", AccessKey: "test-access-key", SecretKey: randomHex(20)}
 	s.stop = append(s.stop, func() { os.RemoveAll(dir) })
 	if s.cert, err = newCertificate(dir); err == nil {
-		port, err = freePort()
+		port, err = FreePort()
 	}
 	if err != nil {
 		s.close()
@@ -157,13 +157,13 @@ func begin(t testing.TB, start func() (*S3, error)) *S3 {
 // launch is the common way of a server with one process: start it, wait until
 // ready, and undo everything when that fails.
 func (s *S3) launch(name string, args, env []string, readyURL string, want int) (*S3, error) {
-	p, err := startProcess(name, args, env)
+	p, err := startServer(name, args, env)
 	if err != nil {
 		s.close()
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
-	s.stop = append(s.stop, p.stop)
-	err = p.waitFor(func(ctx context.Context) error { return get(ctx, s.HTTPClient, readyURL, want) })
+	s.stop = append(s.stop, p.Kill)
+	err = p.WaitFor(func(ctx context.Context) error { return get(ctx, s.HTTPClient, readyURL, want) })
 	if err != nil {
 		s.close()
 		return nil, err
