@@ -3,6 +3,7 @@ package sse
 import (
 	"crypto/md5" //nolint:gosec // S3's protocol wants the key's MD5
 	"crypto/pbkdf2"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -37,8 +38,17 @@ func NewKey(b []byte) (Key, error) {
 	k := [KeySize]byte(b)
 	return Key{
 		reveal:      func() [KeySize]byte { return k },
-		fingerprint: sync.OnceValue(func() string { return fingerprint(k) }),
+		fingerprint: sync.OnceValue(func() string { return fingerprint(&k) }),
 	}, nil
+}
+
+// GenerateKey makes a new key of the system's randomness.
+func GenerateKey() (Key, error) {
+	b := make([]byte, KeySize)
+	if _, err := rand.Read(b); err != nil {
+		return Key{}, fmt.Errorf("generate key: %w", err)
+	}
+	return NewKey(b)
 }
 
 // IsZero reports whether there is no key.
@@ -89,7 +99,9 @@ func (k Key) Fingerprint() string {
 	return k.fingerprint()
 }
 
-func fingerprint(k [KeySize]byte) string {
+// fingerprint takes a pointer because a stack trace prints the first bytes of
+// an array that is passed.
+func fingerprint(k *[KeySize]byte) string {
 	sum, err := pbkdf2.Key(sha256.New, string(k[:]), []byte("sealdav key fingerprint v1"), 600_000, 8)
 	if err != nil {
 		return "unavailable" // FIPS mode refuses; a name is not worth a failure
