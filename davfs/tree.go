@@ -3,8 +3,13 @@ package davfs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"iter"
+	"log/slog"
+	"strings"
+	"sync"
 
 	"sealdav/providers"
 )
@@ -18,7 +23,14 @@ import (
 // "a/b" and the folder to "a/b/" (asDir).
 type tree struct {
 	remote Remote
-	// cache of listings
+	cache  *cache // nil: none
+	log    *slog.Logger
+
+	warned sync.Map // folders whose unspeakable keys were logged
+}
+
+func newTree(r Remote, c *cache, log *slog.Logger) *tree {
+	return &tree{remote: r, cache: c, log: log.With("remote", r.Name)}
 }
 
 // node is a file or a folder as the tree shows it.
@@ -26,8 +38,10 @@ type node struct {
 	path string
 	dir  bool
 	// obj is the object of a file; of a folder its marker, zero where the
-	// folder exists only through its children.
+	// folder exists only through its children or the marker was not looked at.
 	obj providers.Object
+	// seen is what looking the node up told of the folder it lies in.
+	seen parentSeen
 }
 
 // transfer says how transferTree copies.
@@ -46,49 +60,278 @@ type failure struct {
 
 // partialError is a tree operation that failed half way; it names what
 // remains to be done. It becomes a 207.
-type partialError struct{ failures []failure }
-
-func (e *partialError) Error() string { return "" }
-
-// stat finds what lies at path. asDir prefers the folder, as a request with a
-// slash at its end does; a file still answers if there is no folder.
-func (t *tree) stat(ctx context.Context, path string, asDir bool) (node, error) {
-	return node{}, errors.ErrUnsupported
+type partialError struct {
+	// tree is where the failures lie: the source of a move whose originals
+	// could not be deleted, otherwise what was written to or deleted from.
+	tree     *tree
+	failures []failure
 }
 
-// children yields what lies in a folder, sorted by path, from one listing. If
-// there is no such folder the first pair is fs.ErrNotExist (or errNotDir when a
-// file is there), so a caller knows before it has written anything.
-func (t *tree) children(ctx context.Context, path string) iter.Seq2[node, error] {
+func (e *partialError) Error() string {
+	first := e.failures[0]
+	if len(e.failures) == 1 {
+		return fmt.Sprintf("%s: %v", first.path, first.err)
+	}
+	return fmt.Sprintf("%d members failed, the first %s: %v", len(e.failures), first.path, first.err)
+}
+
+// Unwrap gives the failures, so that errors.Is finds their kinds.
+func (e *partialError) Unwrap() []error {
+	errs := make([]error, len(e.failures))
+	for i, f := range e.failures {
+		errs[i] = f.err
+	}
+	return errs
+}
+
+// mayWrite is where a read-only remote, a read-only user and sealdav's own
+// part of the remote are kept from being written.
+func (t *tree) mayWrite(ctx context.Context, path string) error {
+	if t.remote.ReadOnly || AccessOf(ctx).ReadOnly || reserved(path) {
+		return fs.ErrPermission
+	}
 	return nil
+}
+
+// list is the bucket's listing, with one difference: a listing that is "not
+// found" is a bucket that is, which must not look like an empty folder.
+func (t *tree) list(ctx context.Context, prefix string, opts providers.ListOptions) iter.Seq2[providers.Entry, error] {
+	return func(yield func(providers.Entry, error) bool) {
+		for e, err := range t.remote.Bucket.List(ctx, prefix, opts) {
+			if errors.Is(err, fs.ErrNotExist) {
+				err = &providers.Error{Op: "list", Key: prefix, Kind: providers.ErrUnavailable, Err: err,
+					Advice: "The bucket of this remote does not exist."}
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// stat finds what lies at path. asDir prefers the folder, as a request with a
+// slash at its end does; a file still answers if there is no folder. It costs
+// a request for a file, another for a folder that was not asked for as one.
+func (t *tree) stat(ctx context.Context, path string, asDir bool) (node, error) {
+	if path == "" {
+		return node{dir: true}, nil
+	}
+	if reserved(path) {
+		return node{}, fs.ErrNotExist
+	}
+	if s, ok := t.known(ctx, path); ok {
+		return s.pick(asDir)
+	}
+	if asDir {
+		n, err := t.statFolder(ctx, path)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return n, err
+		}
+		return t.statFile(ctx, path)
+	}
+	n, err := t.statFile(ctx, path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return n, err
+	}
+	return t.statFolder(ctx, path)
+}
+
+// lookup is stat by way of the parent's listing: one request for files and
+// folders alike unless the folder is larger than a page. The node knows then
+// what else lies beside it, which saves remove and transferTree a request.
+func (t *tree) lookup(ctx context.Context, path string, asDir bool) (node, error) {
+	if path == "" {
+		return node{dir: true}, nil
+	}
+	if reserved(path) {
+		return node{}, fs.ErrNotExist
+	}
+	s, err := t.look(ctx, path)
+	if err != nil {
+		return node{}, err
+	}
+	return s.pick(asDir)
+}
+
+func (t *tree) statFile(ctx context.Context, path string) (node, error) {
+	obj, err := t.remote.Bucket.Stat(ctx, path)
+	if err != nil {
+		return node{}, err
+	}
+	return node{path: path, obj: obj}, nil
+}
+
+// statFolder asks whether anything lies in the folder at path.
+func (t *tree) statFolder(ctx context.Context, path string) (node, error) {
+	for _, c := range t.cachesOf(ctx) {
+		if n, ok := c.folder(t, path); ok {
+			return n, nil
+		}
+	}
+	if memoOf(ctx) != nil {
+		return t.firstPage(ctx, path)
+	}
+	for e, err := range t.list(ctx, dirKey(path), providers.ListOptions{PageSize: 1}) {
+		if err != nil {
+			return node{}, err
+		}
+		n := node{path: path, dir: true}
+		if e.Key == dirKey(path) && !e.Dir {
+			n.obj = e.Object
+		}
+		return n, nil
+	}
+	return node{}, fs.ErrNotExist
+}
+
+// firstPage is statFolder for a request that will list the folder next: a
+// folder of a page is known whole then.
+func (t *tree) firstPage(ctx context.Context, path string) (node, error) {
+	n := node{path: path, dir: true}
+	found, whole := false, true
+	fill := t.beginFill(ctx, path)
+	defer fill.end()
+	count := 0
+	for e, err := range t.list(ctx, dirKey(path), providers.ListOptions{PageSize: pageSize}) {
+		if err != nil {
+			return node{}, err
+		}
+		found = true
+		if c, ok := t.child(path, e); ok {
+			fill.add(c.path[len(dirKey(path)):], c)
+		} else if e.Key == dirKey(path) && !e.Dir {
+			n.obj = e.Object
+			fill.marker(e.Object)
+		}
+		if count++; count == pageSize {
+			whole = false
+			break
+		}
+	}
+	if !found {
+		return node{}, fs.ErrNotExist
+	}
+	if whole {
+		fill.commit()
+	}
+	return n, nil
+}
+
+// child is the node of an entry of the listing of the folder at parent; ok is
+// false for the folder's own marker and for keys that no path can say.
+func (t *tree) child(parent string, e providers.Entry) (n node, ok bool) {
+	key := e.Key
+	if e.Dir {
+		key = strings.TrimSuffix(key, "/")
+	} else if key == dirKey(parent) {
+		return node{}, false
+	}
+	if parent == "" && reserved(key) {
+		return node{}, false
+	}
+	if !speakable(key[len(dirKey(parent)):]) {
+		if _, before := t.warned.LoadOrStore(parent, true); !before {
+			t.log.Warn("a folder has keys that no URL can name; they are not shown", "folder", parent, "key", e.Key)
+		}
+		return node{}, false
+	}
+	n = node{path: key, dir: e.Dir}
+	if !e.Dir {
+		n.obj = e.Object
+	}
+	return n, true
+}
+
+// children yields what lies in a folder, sorted by key (a folder's has a slash
+// at its end), from one listing. If there is no such folder the first pair is
+// fs.ErrNotExist (or errNotDir when a file is there), so a caller knows before
+// it has written anything. Where the file "a" lies beside the folder "a/" both
+// are yielded.
+func (t *tree) children(ctx context.Context, path string) iter.Seq2[node, error] {
+	return func(yield func(node, error) bool) {
+		if reserved(path) {
+			yield(node{}, fs.ErrNotExist)
+			return
+		}
+		for _, c := range t.cachesOf(ctx) {
+			if seq, ok := c.children(t, path); ok {
+				for n := range seq {
+					if !yield(n, nil) {
+						return
+					}
+				}
+				return
+			}
+		}
+		t.fetch(ctx, path, yield)
+	}
+}
+
+// fetch lists a folder from the store, and keeps the listing if it comes to
+// its end.
+func (t *tree) fetch(ctx context.Context, path string, yield func(node, error) bool) {
+	fill := t.beginFill(ctx, path)
+	defer fill.end()
+	prefix := dirKey(path)
+	found := path == ""
+	for e, err := range t.list(ctx, prefix, providers.ListOptions{}) {
+		if err != nil {
+			yield(node{}, err)
+			return
+		}
+		found = true
+		n, ok := t.child(path, e)
+		if !ok {
+			if e.Key == prefix && !e.Dir {
+				fill.marker(e.Object)
+			}
+			continue
+		}
+		fill.add(n.path[len(prefix):], n)
+		if !yield(n, nil) {
+			return
+		}
+	}
+	if !found {
+		_, err := t.statFile(ctx, path)
+		if err == nil {
+			err = errNotDir
+		}
+		yield(node{}, err)
+		return
+	}
+	fill.commit()
 }
 
 // open reads a file in one request.
 func (t *tree) open(ctx context.Context, path string, opts providers.OpenOptions) (io.ReadCloser, node, error) {
-	return nil, node{}, errors.ErrUnsupported
-}
-
-// put writes a file. created says that there was none before, as far as the
-// parent's listing could tell. errNoParent where the folder does not exist,
-// errIsDir where the path is a folder.
-func (t *tree) put(ctx context.Context, path string, body io.Reader, opts providers.PutOptions) (n node, created bool, err error) {
-	return node{}, false, errors.ErrUnsupported
-}
-
-// mkdir makes a folder: its marker. fs.ErrExist where anything is there,
-// errNoParent where the parent is missing.
-func (t *tree) mkdir(ctx context.Context, path string) error {
-	return errors.ErrUnsupported
-}
-
-// remove deletes a file, or a folder with everything in it.
-func (t *tree) remove(ctx context.Context, path string, asDir bool) error {
-	return errors.ErrUnsupported
-}
-
-// transferTree copies or moves a file or a folder, within a remote or across
-// two. Nothing at the destination is deleted before its replacement stands,
-// nothing at the source before its copy does.
-func transferTree(ctx context.Context, dst *tree, dstPath string, src *tree, from node, how transfer) (created bool, err error) {
-	return false, errors.ErrUnsupported
+	if path == "" {
+		return nil, node{}, errIsDir
+	}
+	if reserved(path) {
+		return nil, node{}, fs.ErrNotExist
+	}
+	s, known := t.known(ctx, path)
+	if known && s.file == nil {
+		if s.dir != nil {
+			return nil, node{}, errIsDir
+		}
+		return nil, node{}, fs.ErrNotExist
+	}
+	body, obj, err := t.remote.Bucket.Open(ctx, path, opts)
+	if err == nil {
+		return body, node{path: path, obj: obj}, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, node{}, err
+	}
+	if known { // the listing is older than the store
+		t.beginWrite(ctx, path).fail()
+	}
+	if _, dirErr := t.statFolder(ctx, path); dirErr == nil {
+		return nil, node{}, errIsDir
+	} else if !errors.Is(dirErr, fs.ErrNotExist) {
+		return nil, node{}, dirErr
+	}
+	return nil, node{}, err
 }

@@ -1,0 +1,210 @@
+package davfs
+
+import (
+	"context"
+	"slices"
+
+	"sealdav/providers"
+)
+
+// fill is a listing that is being fetched, to be kept if it comes to its end.
+// A write of ours that ends meanwhile may or may not be in it, so it spoils
+// it: a listing must not bring back what was there before.
+type fill struct {
+	c       *cache
+	l       *listing
+	spoiled bool // c.mu
+	tooBig  bool
+	done    bool
+}
+
+// fills are the fills of all caches that may keep one listing.
+type fills [2]*fill
+
+// beginFill starts to fetch the folder at path. end or commit must follow.
+func (t *tree) beginFill(ctx context.Context, path string) fills {
+	var fs fills
+	for i, c := range t.cachesOf(ctx) {
+		if c == nil {
+			continue
+		}
+		id := folderID{t, path}
+		f := &fill{c: c, l: &listing{id: id}}
+		c.mu.Lock()
+		c.fills[id] = append(c.fills[id], f)
+		c.mu.Unlock()
+		fs[i] = f
+	}
+	return fs
+}
+
+func (fs fills) add(name string, n node) {
+	for _, f := range fs {
+		if f == nil || f.tooBig {
+			continue
+		}
+		if len(f.l.items) >= min(maxCachedFolder, f.c.max-1) {
+			f.tooBig, f.l.items = true, nil
+			continue
+		}
+		f.l.items = append(f.l.items, newItem(name, n))
+	}
+}
+
+func (fs fills) marker(obj providers.Object) {
+	for _, f := range fs {
+		if f != nil {
+			f.l.marker = new(newItem("", node{dir: true, obj: obj}))
+		}
+	}
+}
+
+// commit keeps the listing, which is whole now.
+func (fs fills) commit() { fs.finish(true) }
+
+// end gives up what was not committed.
+func (fs fills) end() { fs.finish(false) }
+
+func (fs fills) finish(whole bool) {
+	for _, f := range fs {
+		if f == nil || f.done {
+			continue
+		}
+		f.done = true
+		c, id := f.c, f.l.id
+		c.mu.Lock()
+		if rest := slices.DeleteFunc(c.fills[id], func(g *fill) bool { return g == f }); len(rest) > 0 {
+			c.fills[id] = rest
+		} else {
+			delete(c.fills, id)
+		}
+		if whole && !f.spoiled && !f.tooBig {
+			c.keep(f.l)
+		}
+		c.mu.Unlock()
+	}
+}
+
+// spoil makes sure that none of the fills is kept. c.mu is held.
+func spoil(fills []*fill) {
+	for _, f := range fills {
+		f.spoiled = true
+	}
+}
+
+// write is a change of one name in a folder, under way at the store. When it
+// ends, the folder's listing is changed too; if two writes of one name
+// overlapped, nobody knows which came last, and the listing is dropped.
+type write struct {
+	c         *cache
+	id        writeID
+	contended bool // c.mu
+	done      bool
+}
+
+// writes are the writes in all caches that may know a folder.
+type writes [2]*write
+
+// beginWrite announces a change at path. put, gone or fail must follow.
+func (t *tree) beginWrite(ctx context.Context, path string) writes {
+	parent, name := splitPath(path)
+	var ws writes
+	for i, c := range t.cachesOf(ctx) {
+		if c == nil {
+			continue
+		}
+		w := &write{c: c, id: writeID{folderID{t, parent}, name}}
+		c.mu.Lock()
+		c.writes[w.id] = append(c.writes[w.id], w)
+		if len(c.writes[w.id]) > 1 {
+			contend(c.writes[w.id])
+		}
+		c.mu.Unlock()
+		ws[i] = w
+	}
+	return ws
+}
+
+// contend marks overlapping writes. c.mu is held.
+func contend(writes []*write) {
+	for _, w := range writes {
+		w.contended = true
+	}
+}
+
+// put ends the write: n stands at its path.
+func (ws writes) put(n node) {
+	ws.finish(func(l *listing, name string) {
+		it := newItem(name, n)
+		i, found := slices.BinarySearchFunc(l.items, it, compareItems)
+		if found {
+			l.items[i] = it
+		} else {
+			l.items = slices.Insert(l.items, i, it)
+		}
+	})
+}
+
+// gone ends the write: the file, or the folder, is no longer there.
+func (ws writes) gone(dir bool) {
+	ws.finish(func(l *listing, name string) {
+		i, found := slices.BinarySearchFunc(l.items, item{name: name, dir: dir}, compareItems)
+		if found {
+			l.items = slices.Delete(l.items, i, i+1)
+		}
+	})
+}
+
+// fail ends a write of which nobody knows what it did. After put or gone it
+// does nothing.
+func (ws writes) fail() { ws.finish(nil) }
+
+func (ws writes) finish(change func(l *listing, name string)) {
+	for _, w := range ws {
+		if w == nil || w.done {
+			continue
+		}
+		w.done = true
+		w.c.end(w, change)
+	}
+}
+
+func (c *cache) end(w *write, change func(l *listing, name string)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if rest := slices.DeleteFunc(c.writes[w.id], func(v *write) bool { return v == w }); len(rest) > 0 {
+		c.writes[w.id] = rest
+	} else {
+		delete(c.writes, w.id)
+	}
+	spoil(c.fills[w.id.folderID])
+	l := c.folders[w.id.folderID]
+	if l == nil {
+		return
+	}
+	if change == nil || w.contended {
+		c.drop(l)
+		return
+	}
+	c.entries -= l.size()
+	change(l, w.id.name)
+	c.entries += l.size()
+	for c.entries > c.max {
+		c.drop(c.lru.Back().Value.(*listing))
+	}
+}
+
+// markFolder records that a folder got a marker.
+func (t *tree) markFolder(ctx context.Context, path string, marker providers.Object) {
+	for _, c := range t.cachesOf(ctx) {
+		if c == nil {
+			continue
+		}
+		c.mu.Lock()
+		spoil(c.fills[folderID{t, path}])
+		if l := c.folders[folderID{t, path}]; l != nil {
+			l.marker = new(newItem("", node{dir: true, obj: marker}))
+		}
+		c.mu.Unlock()
+	}
+}

@@ -1,0 +1,190 @@
+package davfs
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"strings"
+
+	"sealdav/providers"
+)
+
+const (
+	// deleteBatch is how many keys are handed to the bucket's Delete at once,
+	// what S3 takes in one request.
+	deleteBatch = 1000
+	// maxFailures is how many members of a tree may fail before the rest is
+	// left alone: a store that refuses everything need not be asked a million
+	// times.
+	maxFailures = 1000
+)
+
+// remove deletes a file, or a folder with everything in it. A file costs two
+// requests, one if its folder's listing is cached, and one more where the
+// folder needs a marker to stay. A folder of N members costs a listing and a
+// batch for every thousand of them, and one request to find it.
+func (t *tree) remove(ctx context.Context, path string, asDir bool) error {
+	if err := t.mayWrite(ctx, path); err != nil {
+		return err
+	}
+	if path == "" {
+		return fs.ErrPermission // a remote is taken away in the configuration
+	}
+	n, err := t.lookup(ctx, path, asDir)
+	if err != nil {
+		return err
+	}
+	if err := t.keepParent(ctx, n); err != nil {
+		return err
+	}
+	return t.removeNode(ctx, n)
+}
+
+// removeNode deletes what was found, its folder being taken care of.
+func (t *tree) removeNode(ctx context.Context, n node) error {
+	w := t.beginWrite(ctx, n.path)
+	defer w.fail()
+	if !n.dir {
+		if err := t.remote.Bucket.Delete(ctx, n.path); err != nil {
+			return oneFailure(err)
+		}
+		w.gone(false)
+		return nil
+	}
+	defer t.forget(ctx, n.path)
+	r := remover{t: t}
+	for e, err := range t.list(ctx, dirKey(n.path), providers.ListOptions{Recursive: true}) {
+		if err == nil {
+			err = r.add(ctx, e.Key)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := r.end(ctx); err != nil {
+		return err
+	}
+	w.gone(true)
+	return nil
+}
+
+// forget drops what the caches hold of the folder at path and below.
+func (t *tree) forget(ctx context.Context, path string) {
+	for _, c := range t.cachesOf(ctx) {
+		c.forget(t, path)
+	}
+}
+
+// oneFailure is the error of the one key that was to be deleted.
+func oneFailure(err error) error {
+	if e, ok := errors.AsType[*providers.DeleteError](err); ok && len(e.Failed) == 1 {
+		return e.Failed[0]
+	}
+	return err
+}
+
+// remover deletes keys that come in their order, a batch at a time. A folder's
+// marker comes before its members but is deleted after them, and stays if one
+// of them does: what remains is still where it was.
+type remover struct {
+	t        *tree
+	markers  []string // of the folders that contain the last key, outermost first
+	batch    []string
+	failures []failure
+}
+
+// add deletes key, now or later.
+func (r *remover) add(ctx context.Context, key string) error {
+	if err := r.leave(ctx, key); err != nil {
+		return err
+	}
+	if strings.HasSuffix(key, "/") {
+		r.markers = append(r.markers, key)
+		return nil
+	}
+	return r.push(ctx, key)
+}
+
+// leave deletes the markers of the folders that end before key.
+func (r *remover) leave(ctx context.Context, key string) error {
+	for len(r.markers) > 0 {
+		last := r.markers[len(r.markers)-1]
+		if key != "" && strings.HasPrefix(key, last) {
+			return nil
+		}
+		r.markers = r.markers[:len(r.markers)-1]
+		if r.remains(last) {
+			continue
+		}
+		if err := r.push(ctx, last); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remains reports whether a member of the folder with this marker could not be
+// deleted.
+func (r *remover) remains(marker string) bool {
+	for _, f := range r.failures {
+		if strings.HasPrefix(f.path, marker) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *remover) push(ctx context.Context, key string) error {
+	r.batch = append(r.batch, key)
+	if len(r.batch) < deleteBatch {
+		return nil
+	}
+	return r.flush(ctx)
+}
+
+// flush deletes the batch. It fails when there is no use in going on.
+func (r *remover) flush(ctx context.Context) error {
+	if len(r.batch) == 0 {
+		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err := r.t.remote.Bucket.Delete(ctx, r.batch...)
+	r.batch = r.batch[:0]
+	e, ok := errors.AsType[*providers.DeleteError](err)
+	if !ok {
+		return err
+	}
+	for _, f := range e.Failed {
+		r.failures = append(r.failures, newFailure(f.Key, f))
+	}
+	if len(r.failures) >= maxFailures {
+		return r.partial()
+	}
+	return nil
+}
+
+// end deletes what is left, and tells what could not be.
+func (r *remover) end(ctx context.Context) error {
+	if err := r.leave(ctx, ""); err != nil {
+		return err
+	}
+	if err := r.flush(ctx); err != nil {
+		return err
+	}
+	return r.partial()
+}
+
+func (r *remover) partial() error {
+	if len(r.failures) == 0 {
+		return nil
+	}
+	return &partialError{tree: r.t, failures: r.failures}
+}
+
+// newFailure is the failure of a key.
+func newFailure(key string, err error) failure {
+	path, dir := strings.CutSuffix(key, "/")
+	return failure{path: path, dir: dir, err: err}
+}

@@ -1,0 +1,217 @@
+package davfs
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+
+	"sealdav/providers"
+)
+
+const (
+	// copiesInFlight is how many members are copied at a time inside a store.
+	copiesInFlight = 32
+	// streamsInFlight is how many are at a time from one store to another.
+	streamsInFlight = 4
+)
+
+// members is the transfer of what lies in a folder. Keys in it are relative
+// to the folder: "" is its marker.
+type members struct {
+	*mover
+	keys  keyList // all of the source's, where they are needed later
+	keep  bool    // they are
+	found bool
+
+	wg    sync.WaitGroup
+	slots chan struct{}
+
+	mu       sync.Mutex
+	renamed  bitset // indexes in keys of what is no longer at the source
+	failures []failure
+}
+
+// folder transfers a folder: all members first, then the deletions, and those
+// only if nothing has failed.
+func (m *mover) folder(ctx context.Context) (node, error) {
+	defer m.dst.forget(ctx, m.dstPath)
+	x := &members{mover: m, keep: m.how.move || m.at.exists(), slots: make(chan struct{}, streamsInFlight)}
+	if m.oneBucket {
+		x.slots = make(chan struct{}, copiesInFlight)
+	}
+	if m.how.move {
+		w := m.src.beginWrite(ctx, m.from.path)
+		defer w.fail()
+		defer m.src.forget(ctx, m.from.path)
+	}
+	err := x.copyAll(ctx)
+	if err == nil {
+		err = x.makeRoom(ctx)
+	}
+	if err == nil {
+		err = x.partial(m.dst)
+	}
+	if err != nil {
+		return node{}, err
+	}
+	if m.at.dir != nil {
+		err = m.removeLeftovers(ctx, &x.keys)
+	} else {
+		err = m.removeOld(ctx)
+	}
+	if err == nil && m.how.move {
+		err = x.removeSource(ctx)
+	}
+	return node{path: m.dstPath, dir: true}, err
+}
+
+// copyAll copies the members while their listing goes on.
+func (x *members) copyAll(ctx context.Context) error {
+	defer x.wg.Wait()
+	prefix := dirKey(x.from.path)
+	for e, err := range x.src.list(ctx, prefix, providers.ListOptions{Recursive: true}) {
+		if err != nil {
+			return err
+		}
+		if reserved(e.Key) {
+			continue
+		}
+		rel, i := e.Key[len(prefix):], -1
+		if x.keep {
+			i = x.keys.add(rel)
+		}
+		if !x.found && x.changesType() {
+			// If a file stands in the way, it does in the way of all.
+			x.found = true
+			if err := x.first(ctx, i, rel, e.Object); err != nil {
+				return err
+			}
+			continue
+		}
+		x.found = true
+		select {
+		case x.slots <- struct{}{}:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if x.failed() >= maxFailures {
+			<-x.slots
+			break
+		}
+		x.wg.Go(func() {
+			defer func() { <-x.slots }()
+			x.note(rel, x.one(ctx, i, rel, e.Object))
+		})
+	}
+	if !x.found && x.from.path != "" {
+		return fs.ErrNotExist
+	}
+	x.wg.Wait()
+	return ctx.Err()
+}
+
+// first transfers the first member of a folder that replaces a file.
+func (x *members) first(ctx context.Context, i int, rel string, obj providers.Object) error {
+	err := x.one(ctx, i, rel, obj)
+	if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if err := x.displace(ctx, node{path: x.dstPath}); err != nil {
+		return err
+	}
+	return x.one(ctx, i, rel, obj)
+}
+
+// one transfers a member. A move renames files where the store can; folders
+// stay until they are empty.
+func (x *members) one(ctx context.Context, i int, rel string, obj providers.Object) error {
+	dst := dirKey(x.dstPath) + rel
+	r, ok := x.src.remote.Bucket.(providers.Renamer)
+	if ok && x.how.move && x.oneBucket && !strings.HasSuffix(dst, "/") {
+		_, err := r.Rename(ctx, dst, obj, providers.CopyOptions{})
+		if err == nil {
+			x.mu.Lock()
+			x.renamed.set(i)
+			x.mu.Unlock()
+			return nil
+		}
+		if !errors.Is(err, errors.ErrUnsupported) && !mayRetry(err) {
+			return err
+		}
+	}
+	_, err := x.copyObject(ctx, dst, obj, providers.Condition{})
+	return err
+}
+
+func (x *members) note(rel string, err error) {
+	if err == nil {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.failures = append(x.failures, newFailure(dirKey(x.dstPath)+rel, err))
+}
+
+func (x *members) failed() int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return len(x.failures)
+}
+
+func (x *members) partial(t *tree) error {
+	if len(x.failures) == 0 {
+		return nil
+	}
+	slices.SortFunc(x.failures, func(a, b failure) int { return strings.Compare(a.path, b.path) })
+	return &partialError{tree: t, failures: x.failures}
+}
+
+// removeSource deletes what was copied and is still at the source.
+func (x *members) removeSource(ctx context.Context) error {
+	r := remover{t: x.src}
+	prefix := dirKey(x.from.path)
+	for i, rel := range x.keys.all() {
+		if x.renamed.has(i) {
+			continue
+		}
+		if err := r.add(ctx, prefix+rel); err != nil {
+			return err
+		}
+	}
+	return r.end(ctx)
+}
+
+// removeLeftovers deletes the members of the destination that are not among
+// keys. Its own marker stays.
+func (m *mover) removeLeftovers(ctx context.Context, keys *keyList) error {
+	next, stop := iter.Pull2(keys.all())
+	defer stop()
+	_, have, more := next()
+	r := remover{t: m.dst}
+	prefix := dirKey(m.dstPath)
+	for e, err := range m.dst.list(ctx, prefix, providers.ListOptions{Recursive: true}) {
+		if err != nil {
+			return err
+		}
+		rel := e.Key[len(prefix):]
+		for more && have < rel {
+			_, have, more = next()
+		}
+		if rel == "" {
+			continue
+		}
+		if more && have == rel {
+			err = r.pass(ctx, e.Key)
+		} else {
+			err = r.add(ctx, e.Key)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return r.end(ctx)
+}
