@@ -1,7 +1,6 @@
 package locks
 
 import (
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -151,7 +150,7 @@ func (n *node) inside(to []*entry) []*entry {
 // must be alive.
 func (n *node) conflict(l Lock) *entry {
 	for e := range n.covering(l.Root) {
-		if !e.lock.Shared || !l.Shared {
+		if e.excludes(l.Shared) {
 			return e
 		}
 	}
@@ -161,22 +160,36 @@ func (n *node) conflict(l Lock) *entry {
 	return n.conflictBelow(l.Shared)
 }
 
-// conflictBelow returns the first entry below n, by path, that excludes a
-// shared or exclusive lock on all of n.
+// excludes reports whether e and a lock on the same resource cannot both be.
+func (e *entry) excludes(shared bool) bool {
+	return !e.lock.Shared || !shared
+}
+
+// conflictBelow returns the entry below n, first by path, that excludes a
+// shared or exclusive lock on all of n. It looks at the children of the nodes
+// on the way down to that entry, and at no others.
 func (n *node) conflictBelow(shared bool) *entry {
-	if n.below == 0 || shared && n.exclusive == 0 {
+	var first *node
+	for _, child := range n.children {
+		if (first == nil || child.name < first.name) && child.anyExcludes(shared) {
+			first = child
+		}
+	}
+	if first == nil {
 		return nil
 	}
-	for _, name := range slices.Sorted(maps.Keys(n.children)) {
-		child := n.children[name]
-		for _, e := range child.entries {
-			if !e.lock.Shared || !shared {
-				return e
-			}
-		}
-		if e := child.conflictBelow(shared); e != nil {
+	for _, e := range first.entries {
+		if e.excludes(shared) {
 			return e
 		}
 	}
-	return nil
+	return first.conflictBelow(shared)
+}
+
+// anyExcludes reports whether an entry at n or below does.
+func (n *node) anyExcludes(shared bool) bool {
+	if n.exclusive > 0 || n.below > 0 && !shared {
+		return true
+	}
+	return slices.ContainsFunc(n.entries, func(e *entry) bool { return e.excludes(shared) })
 }

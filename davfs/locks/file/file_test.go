@@ -1,9 +1,16 @@
 package file_test
 
 import (
+	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
 
 	"sealdav/davfs/locks"
 	"sealdav/davfs/locks/file"
@@ -13,10 +20,7 @@ import (
 func TestFile(t *testing.T) {
 	var paths sync.Map // locks.System to the path of its file
 	open := func(t testing.TB, path string, clock *lockstest.Clock) locks.System {
-		s, err := file.Open(path, locks.WithClock(clock.Now))
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := open(t, path, locks.WithClock(clock.Now))
 		paths.Store(s, path)
 		return s
 	}
@@ -25,11 +29,115 @@ func TestFile(t *testing.T) {
 			return open(t, filepath.Join(t.TempDir(), "locks"), clock)
 		},
 		Reopen: func(t testing.TB, s locks.System, clock *lockstest.Clock) locks.System {
-			if err := s.Close(); err != nil {
-				t.Fatal(err)
-			}
+			closeSystem(t, s)
 			path, _ := paths.Load(s)
 			return open(t, path.(string), clock)
 		},
 	})
+}
+
+func open(t testing.TB, path string, opts ...locks.Option) locks.System {
+	t.Helper()
+	s, err := file.Open(path, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func closeSystem(t testing.TB, s locks.System) {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestOpenErrors: what is wrong with the file is said, and the file stays as it
+// is.
+func TestOpenErrors(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, content string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("garbage", strings.Repeat("not a lock file\n", 4096))
+	write("stub", "short")
+	closeSystem(t, open(t, filepath.Join(dir, "record")))
+	db, err := bolt.Open(filepath.Join(dir, "record"), 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *bolt.Tx) error {
+		return tx.Bucket([]byte("locks")).Put([]byte("urn:uuid:1"), []byte("{"))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	tests := []struct{ name, want string }{
+		{"garbage", "garbage cannot be read; move it away to start without locks: invalid database"},
+		{"stub", "stub cannot be read; move it away to start without locks: "},
+		{"record", "record cannot be read; move it away to start without locks: lock urn:uuid:1: "},
+		{"no/folder", "no such file or directory"},
+		{".", "is a directory"},
+	}
+	for _, tt := range tests {
+		path := filepath.Join(dir, tt.name)
+		before, _ := os.ReadFile(path)
+		for range 2 { // the first leaves nothing open
+			_, err := file.Open(path)
+			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), path) {
+				t.Errorf("%s: got error %v, want %q", tt.name, err, tt.want)
+			}
+		}
+		if after, _ := os.ReadFile(path); tt.name != "record" && string(after) != string(before) {
+			t.Errorf("%s was changed", tt.name)
+		}
+	}
+}
+
+func TestMode(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "locks")
+	closeSystem(t, open(t, path))
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := info.Mode(); got != fs.FileMode(0o600) {
+		t.Errorf("got mode %v, want 0600: tokens are in it", got)
+	}
+}
+
+// BenchmarkCreate shows what a lock costs one client, and each of many that
+// share the wait for the disk.
+func BenchmarkCreate(b *testing.B) {
+	for _, clients := range []int{1, 32} {
+		b.Run(fmt.Sprint("clients=", clients), func(b *testing.B) {
+			s := open(b, filepath.Join(b.TempDir(), "locks"))
+			defer closeSystem(b, s)
+			var n sync.Mutex
+			next := 0
+			b.SetParallelism(clients)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					n.Lock()
+					next++
+					root := fmt.Sprintf("/remote/%d", next)
+					n.Unlock()
+					l, err := s.Create(b.Context(), locks.Lock{Root: root, Timeout: time.Hour})
+					if err == nil {
+						err = s.Remove(b.Context(), root, l.Token)
+					}
+					if err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
+	}
 }
