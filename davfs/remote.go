@@ -21,6 +21,10 @@ type Remote struct {
 type Options struct {
 	// Prefix is the path under which everything lies, "" or "/dav".
 	Prefix string
+	// BaseURL is how clients reach the host behind a reverse proxy
+	// ("https://dav.example.org"), so that a Destination header with that host
+	// is known for our own. The hosts of the request itself always are.
+	BaseURL string
 	// Locks holds the WebDAV locks; nil: in memory.
 	Locks locks.System
 	// ListCache is how long a folder's listing may answer for the store;

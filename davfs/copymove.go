@@ -1,0 +1,146 @@
+package davfs
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"sealdav/davfs/locks"
+)
+
+// copy answers COPY.
+func (q *request) copy() error { return q.transfer(false) }
+
+// move answers MOVE.
+func (q *request) move() error { return q.transfer(true) }
+
+// transfer answers COPY and MOVE. A source that is missing is told first, and
+// nothing is deleted before its replacement stands.
+func (q *request) transfer(move bool) error {
+	if q.isRoot() || move && q.path == "" {
+		return errRootStays
+	}
+	ctx := q.r.Context()
+	n, err := q.tree.lookup(ctx, q.path, q.asDir)
+	if err != nil {
+		return err
+	}
+	how, err := q.transferHeaders(move)
+	if err != nil {
+		return err
+	}
+	dst, err := q.destination()
+	if err != nil {
+		return err
+	}
+	if err := q.conditions().evaluate(&n, false); err != nil {
+		return err
+	}
+	effects := []effect{{on: dst, tree: true, member: true, mayExist: true}}
+	if move {
+		effects = append(effects, effect{on: q.place, tree: true, member: true})
+	}
+	if err := q.permit(effects...); err != nil {
+		return err
+	}
+	replaced, err := q.h.locks.Inside(ctx, dst.lockPath())
+	if err != nil {
+		return err
+	}
+	created, err := transferTree(ctx, dst.tree, dst.path, q.tree, n, how)
+	if err != nil {
+		return err
+	}
+	q.dropInside(replaced)
+	if move {
+		q.dropLocks(q.place)
+	}
+	q.created(created)
+	return nil
+}
+
+// transferHeaders reads Depth and Overwrite, which is T unless it says F; macOS
+// sends none with its MOVE and means T.
+func (q *request) transferHeaders(move bool) (transfer, error) {
+	how := transfer{move: move, overwrite: true}
+	infinite, err := q.infinite(!move)
+	if err != nil {
+		return how, err
+	}
+	how.shallow = !infinite
+	switch v := q.r.Header.Get("Overwrite"); {
+	case strings.EqualFold(v, "F"):
+		how.overwrite = false
+	case v != "" && !strings.EqualFold(v, "T"):
+		return how, &statusError{code: http.StatusBadRequest, why: "Overwrite is T or F"}
+	}
+	return how, nil
+}
+
+// dropInside ends the locks on the members of a folder that was replaced. A
+// lock on the destination itself stays: who holds it has written a new version
+// of what he locked.
+func (q *request) dropInside(replaced []locks.Lock) {
+	ctx := context.WithoutCancel(q.r.Context())
+	for _, l := range replaced {
+		if err := q.h.locks.Remove(ctx, l.Root, l.Token); err != nil && !errors.Is(err, locks.ErrNoSuchLock) {
+			q.h.log.Warn("a lock on a replaced resource remains until it expires", "method", q.r.Method, "err", err)
+		}
+	}
+}
+
+// destination finds the place that the Destination header names, an absolute
+// URL or an absolute path (RFC 4918 section 10.3).
+func (q *request) destination() (place, error) {
+	value := q.r.Header.Get("Destination")
+	u, err := url.Parse(value)
+	if err != nil || value == "" || !strings.HasPrefix(u.Path, "/") || u.Opaque != "" || (u.Host == "") != (u.Scheme == "") {
+		return place{}, &statusError{code: http.StatusBadRequest, why: "Destination is neither an absolute URL nor an absolute path"}
+	}
+	if u.Host != "" && !q.ownHost(u) {
+		return place{}, &statusError{code: http.StatusBadGateway, why: "Destination is on another server"}
+	}
+	p, err := q.resolve(u.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return place{}, errNoRemote
+	}
+	if err == nil && (p.isRoot() || p.path == "") {
+		err = errRootStays
+	}
+	return p, err
+}
+
+var errNoRemote = &statusError{code: http.StatusConflict, why: "there is no remote of that name"}
+
+// ownHost reports whether u is on this server. A proxy may have changed Host on
+// its way here, and taken TLS off, so schemes are not compared; that decides
+// nothing but whether the path of u is looked at.
+func (q *request) ownHost(u *url.URL) bool {
+	hosts := []string{q.r.Host}
+	for _, v := range q.r.Header.Values("X-Forwarded-Host") {
+		hosts = append(hosts, strings.Split(v, ",")...)
+	}
+	if base, err := url.Parse(q.h.baseURL); err == nil {
+		hosts = append(hosts, base.Host)
+	}
+	want := withoutPort(u.Host)
+	for _, host := range hosts {
+		if host = strings.TrimSpace(host); host != "" && strings.EqualFold(withoutPort(host), want) {
+			return true
+		}
+	}
+	return false
+}
+
+// withoutPort drops the port that a scheme implies.
+func withoutPort(host string) string {
+	name, port, err := net.SplitHostPort(host)
+	if err == nil && (port == "80" || port == "443") {
+		return name
+	}
+	return host
+}

@@ -1,0 +1,229 @@
+package davfs
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"sealdav/davfs/locks"
+)
+
+// Handler serves remotes over WebDAV (RFC 4918, class 1 and 2) and to
+// browsers. It is safe for concurrent use.
+//
+// It wraps webdav.Handler of golang.org/x/net, which still answers PROPPATCH.
+// The other methods are its own, because on a bucket x/net would lose data
+// (MOVE deletes its target first, an interrupted PUT is kept), hide failures
+// (a store that is away reads as "not found") or ask the store once or more
+// for each member of a folder.
+type Handler struct {
+	prefix  string
+	baseURL string
+	forest  *forest
+	locks   locks.System
+	log     *slog.Logger
+}
+
+// New returns a Handler for remotes. It makes no request to their stores.
+func New(remotes []Remote, opts Options) (*Handler, error) {
+	f, err := newForest(remotes, opts)
+	if err != nil {
+		return nil, err
+	}
+	h := &Handler{
+		prefix:  cleanPrefix(opts.Prefix),
+		baseURL: opts.BaseURL,
+		forest:  f,
+		locks:   opts.Locks,
+		log:     opts.Logger,
+	}
+	if h.locks == nil {
+		h.locks = locks.NewMemory()
+	}
+	if h.log == nil {
+		h.log = slog.New(slog.DiscardHandler)
+	}
+	return h, nil
+}
+
+// request is one request on its way through the Handler.
+type request struct {
+	place
+	h      *Handler
+	w      *responseWriter
+	r      *http.Request
+	access Access
+	held   []func() // release the locks that the request was made under
+}
+
+// methods is how each HTTP method but OPTIONS is served. An error that it
+// returns becomes the answer. Whether the user may write is decided by the
+// trees, before they touch anything.
+var methods = map[string]func(*request) error{
+	http.MethodGet:    (*request).get,
+	http.MethodHead:   (*request).get,
+	http.MethodPut:    (*request).put,
+	http.MethodDelete: (*request).delete,
+	"MKCOL":           (*request).mkcol,
+	"COPY":            (*request).copy,
+	"MOVE":            (*request).move,
+	"PROPFIND":        (*request).propfind,
+	"PROPPATCH":       (*request).proppatch,
+	"LOCK":            (*request).lock,
+	"UNLOCK":          (*request).unlock,
+}
+
+const allow = "OPTIONS, GET, HEAD, PUT, DELETE, MKCOL, COPY, MOVE, PROPFIND, PROPPATCH, LOCK, UNLOCK"
+
+// ServeHTTP answers one request. What the user may do is taken from the
+// request's context, where WithAccess has put it.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	q := &request{h: h, w: &responseWriter{ResponseWriter: w}, r: r, access: AccessOf(r.Context())}
+	defer q.end()
+	if err := q.serve(); err != nil {
+		q.fail(err)
+	}
+}
+
+func (q *request) serve() error {
+	if q.r.Method == http.MethodOptions {
+		return q.options()
+	}
+	serve, ok := methods[q.r.Method]
+	if !ok {
+		q.w.Header().Set("Allow", allow)
+		return &statusError{code: http.StatusMethodNotAllowed}
+	}
+	var err error
+	if q.place, err = q.resolve(q.r.URL.Path); err != nil {
+		return err
+	}
+	return serve(q)
+}
+
+// resolve finds the place of a decoded URL path for the user.
+func (q *request) resolve(urlPath string) (place, error) {
+	name, ok := splitPrefix(q.h.prefix, urlPath)
+	if !ok {
+		return place{}, fs.ErrNotExist
+	}
+	return q.h.forest.resolve(q.r.Context(), name)
+}
+
+// lockPath is what package locks calls the place.
+func (p place) lockPath() string {
+	switch {
+	case p.isRoot():
+		return "/"
+	case p.path == "":
+		return "/" + p.tree.remote.Name
+	}
+	return "/" + p.tree.remote.Name + "/" + p.path
+}
+
+// appendHref writes the URL path of what lies at path in t, fit for XML; nil is
+// the root of all remotes.
+func (h *Handler) appendHref(b []byte, t *tree, path string, dir bool) []byte {
+	b = append(appendEscaped(b, h.prefix), '/')
+	if t == nil {
+		return b
+	}
+	b = appendEscaped(b, t.remote.Name)
+	if path != "" {
+		b = appendEscaped(append(b, '/'), path)
+	}
+	if dir || path == "" {
+		b = append(b, '/')
+	}
+	return b
+}
+
+// options answers at every URL, "*" and the host's root among them, whether
+// anything is there or not: Windows asks the root of the host before it mounts
+// a folder below it, and macOS mounts read-only unless 2 is a token of DAV.
+func (q *request) options() error {
+	header := q.w.Header()
+	header.Set("DAV", "1, 2")
+	header.Set("MS-Author-Via", "DAV")
+	header.Set("Allow", allow)
+	header.Set("Accept-Ranges", "bytes")
+	header.Set("Content-Length", "0")
+	q.w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// end releases what the request held, and turns a panic into a 500, or into a
+// broken connection where an answer has begun: it must not look complete.
+func (q *request) end() {
+	for _, release := range q.held {
+		release()
+	}
+	p := recover()
+	if p == nil {
+		return
+	}
+	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		panic(http.ErrAbortHandler)
+	}
+	q.h.log.Error("panic in a request", "method", q.r.Method, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	if q.w.began {
+		panic(http.ErrAbortHandler)
+	}
+	q.answerError(http.StatusInternalServerError, "")
+}
+
+// responseWriter notes whether the answer has begun, and whether the client
+// was there to take it.
+type responseWriter struct {
+	http.ResponseWriter
+	began bool
+	gone  bool
+}
+
+func (w *responseWriter) WriteHeader(code int) {
+	w.began = w.began || code >= http.StatusOK
+	w.ResponseWriter.WriteHeader(code)
+}
+
+func (w *responseWriter) Write(p []byte) (int, error) {
+	w.began = true
+	n, err := w.ResponseWriter.Write(p)
+	w.gone = w.gone || err != nil
+	return n, err
+}
+
+// Unwrap is for http.ResponseController.
+func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// idleTimeout is how long a client may take over the next bytes of a request
+// body. macOS and Windows give up long before; a client that is gone without a
+// word would otherwise hold its upload's buffers for ever.
+const idleTimeout = 5 * time.Minute
+
+// body is the request's body under a read deadline that each read renews. It
+// hides everything but Read, so that nobody can copy around it.
+type body struct {
+	r *http.Request
+	c *http.ResponseController
+}
+
+func (q *request) body() *body {
+	return &body{r: q.r, c: http.NewResponseController(q.w)}
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	// A ResponseWriter without deadlines belongs to a server that sets its
+	// own; the body is read all the same.
+	_ = b.c.SetReadDeadline(time.Now().Add(idleTimeout))
+	n, err := b.r.Body.Read(p)
+	if err != nil {
+		// The server watches the connection while the store finishes its work:
+		// that must not run into the deadline.
+		_ = b.c.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}

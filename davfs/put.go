@@ -1,0 +1,85 @@
+package davfs
+
+import (
+	"errors"
+	"io/fs"
+	"mime"
+	"net/http"
+
+	"sealdav/providers"
+)
+
+// put answers PUT. Everything that can refuse it comes before the first byte of
+// the body is read, so that a client that waits for 100 Continue sends nothing
+// in vain. The body goes straight to the store, which keeps the old object
+// until the new one is complete.
+func (q *request) put() error {
+	if q.isRoot() || q.asDir {
+		return errIsDir
+	}
+	if q.r.Header.Get("Content-Range") != "" {
+		return &statusError{code: http.StatusBadRequest, why: "a part of a file cannot be written, only the whole"}
+	}
+	if err := q.permit(effect{on: q.place, member: true, mayExist: true}); err != nil {
+		return err
+	}
+	cond, err := q.writeCondition()
+	if err != nil {
+		return err
+	}
+	n, created, err := q.tree.put(q.r.Context(), q.path, q.body(), providers.PutOptions{
+		Condition:   cond,
+		Size:        q.r.ContentLength, // -1, SizeUnknown, where it is chunked
+		ContentType: bodyType(q.r.Header.Get("Content-Type")),
+	})
+	if err != nil {
+		return err
+	}
+	header := q.w.Header()
+	if n.obj.ETag != "" {
+		header.Set("ETag", n.obj.ETag)
+	}
+	if !n.obj.ModTime.IsZero() {
+		header.Set("Last-Modified", n.obj.ModTime.UTC().Format(http.TimeFormat))
+	}
+	q.created(created)
+	return nil
+}
+
+// created answers 201 or, for what was there before, 204.
+func (q *request) created(created bool) {
+	if created {
+		q.w.Header().Set("Content-Length", "0")
+		q.w.WriteHeader(http.StatusCreated)
+		return
+	}
+	q.w.WriteHeader(http.StatusNoContent)
+}
+
+// writeCondition hands the conditions of the request to the store. Those that
+// no store takes are evaluated here, and the write is then bound to what was
+// seen: nobody can slip in between.
+func (q *request) writeCondition() (providers.Condition, error) {
+	c := q.conditions()
+	if cond, ok := c.forWrite(); ok {
+		return cond, nil
+	}
+	n, err := q.tree.statFile(q.r.Context(), q.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return providers.Condition{IfAbsent: true}, c.evaluate(nil, false)
+	}
+	if err != nil {
+		return providers.Condition{}, err
+	}
+	return providers.Condition{IfMatch: n.obj.ETag}, c.evaluate(&n, false)
+}
+
+// bodyType is the content type that a client has given a file. What libraries
+// send for want of something better counts as none: the file's name tells more.
+func bodyType(header string) string {
+	t, _, err := mime.ParseMediaType(header)
+	if err != nil || len(header) > 255 || t == "application/octet-stream" || t == "application/x-www-form-urlencoded" {
+		return ""
+	}
+	return header
+}
