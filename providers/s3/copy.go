@@ -1,0 +1,307 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"golang.org/x/sync/errgroup"
+
+	"sealdav/providers"
+	"sealdav/sse"
+)
+
+// Copy implements providers.Bucket: one CopyObject, or a multipart upload
+// whose parts the store copies for what is larger than 5 GiB. Amazon confirms
+// the encryption in its answer; MinIO says nothing there, which costs a sealed
+// remote one HEAD per copy. A store that the probe has shown not to copy
+// sealed objects is given the content instead, read and put again.
+//
+// Amazon honours conditions on the destination. MinIO and Ceph ignore them, so
+// elsewhere than at Amazon a HEAD comes before, which leaves a moment in which
+// another writer may come between.
+func (b *Bucket) Copy(ctx context.Context, dst string, src providers.Object, opts providers.CopyOptions) (providers.Object, error) {
+	if err := errors.Join(checkKey("copy", dst), checkKey("copy", src.Key)); err != nil {
+		return providers.Object{}, &providers.Error{Op: "copy", Key: dst, Kind: errInvalidKey}
+	}
+	metadata, err := encodeMetadata("copy", dst, opts.Metadata)
+	if err != nil {
+		return providers.Object{}, err
+	}
+	if err := b.gate.Admit(ctx); err != nil {
+		return providers.Object{}, b.fail(ctx, "copy", dst, err)
+	}
+	c := copying{dst: dst, src: src, opts: opts, metadata: metadata}
+	if b.streamCopies.Load() {
+		return b.copyStreamed(ctx, c)
+	}
+	if err := b.checkDestination(ctx, c); err != nil {
+		return providers.Object{}, err
+	}
+	var obj providers.Object
+	if src.Size > b.limits.copyObject {
+		obj, err = b.copyParts(ctx, c)
+	} else {
+		obj, err = b.copyWhole(ctx, c)
+	}
+	if errors.Is(err, errors.ErrUnsupported) {
+		// Ceph copies no object that lies under a customer key.
+		return b.copyStreamed(ctx, c)
+	}
+	return obj, err
+}
+
+// copying is one Copy under way.
+type copying struct {
+	dst      string
+	src      providers.Object
+	opts     providers.CopyOptions
+	metadata map[string]string // encoded; of opts, if they replace
+}
+
+// source is the value of x-amz-copy-source.
+func (b *Bucket) source(key string) *string { return aws.String(b.bucket + "/" + escapePath(b.base+key)) }
+
+// escapePath encodes all that RFC 3986 does not leave alone, "/" excepted:
+// some stores take "+" in x-amz-copy-source for a space.
+func escapePath(s string) string {
+	var e strings.Builder
+	for i := range len(s) {
+		c := s[i]
+		if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._~/", c) >= 0 {
+			e.WriteByte(c)
+		} else {
+			fmt.Fprintf(&e, "%%%02X", c)
+		}
+	}
+	return e.String()
+}
+
+// checkDestination looks whether a condition on the destination holds, where
+// the store will not.
+func (b *Bucket) checkDestination(ctx context.Context, c copying) error {
+	if b.amazon || c.opts.Condition == (providers.Condition{}) {
+		return nil
+	}
+	obj, err := b.Stat(ctx, c.dst)
+	absent := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !absent && !errors.Is(err, providers.ErrKey) {
+		return err
+	}
+	if c.opts.IfAbsent && !absent || c.opts.IfMatch != "" && obj.ETag != c.opts.IfMatch {
+		return &providers.Error{Op: "copy", Key: c.dst, Kind: providers.ErrPrecondition}
+	}
+	return nil
+}
+
+func (b *Bucket) copyWhole(ctx context.Context, c copying) (providers.Object, error) {
+	in := &awss3.CopyObjectInput{
+		Bucket: &b.bucket, Key: b.full(c.dst), CopySource: b.source(c.src.Key),
+		CopySourceIfMatch: optional(c.src.ETag),
+		IfMatch:           optional(c.opts.IfMatch), IfNoneMatch: absent(c.opts.Condition),
+	}
+	switch {
+	case c.opts.Replace:
+		in.MetadataDirective = types.MetadataDirectiveReplace
+		in.ContentType, in.Metadata = optional(c.opts.ContentType), c.metadata
+	case c.dst == c.src.Key:
+		// S3 refuses to copy an object onto itself with nothing changed, and
+		// takes a replacement for a change whatever it says.
+		h, err := b.headers(ctx, c.src)
+		if err != nil {
+			return providers.Object{}, err
+		}
+		in.MetadataDirective = types.MetadataDirectiveReplace
+		in.ContentType, in.Metadata, in.CacheControl = h.ContentType, reencode(h.Metadata), h.CacheControl
+		in.ContentDisposition, in.ContentEncoding, in.ContentLanguage = h.ContentDisposition, h.ContentEncoding, h.ContentLanguage
+	}
+	var out *awss3.CopyObjectOutput
+	err := b.reading(ctx, "copy", c.src.Key, c.src.ETag, func(ctx context.Context, _ sse.Candidate) (err error) {
+		out, err = b.client.CopyObject(ctx, in)
+		return err
+	})
+	if err != nil {
+		return providers.Object{}, b.copyError(ctx, c, err)
+	}
+	if out.CopyObjectResult == nil {
+		out.CopyObjectResult = &types.CopyObjectResult{}
+	}
+	a := answer{out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5}
+	return b.copied(ctx, c, a, written{out.CopyObjectResult.ETag, out.VersionId}, aws.ToTime(out.CopyObjectResult.LastModified))
+}
+
+// copyError is the error of a copy that the store refused.
+func (b *Bucket) copyError(ctx context.Context, c copying, err error) error {
+	if errors.Is(err, errNoKeyFits) {
+		b.keys.refuse(c.src.Key)
+	}
+	if e, ok := errors.AsType[*providers.Error](err); ok && e.Advice == "" {
+		e.Advice = b.writeAdvice(examine(err))
+	}
+	return err
+}
+
+// copied verifies a copy and describes it: from the answer where that says
+// anything, else with a HEAD under the write settings.
+func (b *Bucket) copied(ctx context.Context, c copying, a answer, w written, modified time.Time) (providers.Object, error) {
+	obj := providers.Object{
+		Key: c.dst, Size: c.src.Size, ModTime: modified.Truncate(time.Second), ETag: entityTag(w.etag),
+		ContentType: c.src.ContentType, Metadata: c.src.Metadata, Encryption: a.describe("write key"),
+	}
+	if c.opts.Replace {
+		obj.ContentType, obj.Metadata = c.opts.ContentType, c.opts.Metadata
+	}
+	if b.crypt.settings.Sealed() && (a.silent() || obj.ETag == "") {
+		seen, told, err := b.lookBack(ctx, c.dst)
+		if err != nil && !examine(err).mayBeKey() {
+			return providers.Object{}, b.fail(ctx, "copy", c.dst, errors.Join(err, b.discard(ctx, c.dst, w)))
+		}
+		if err == nil && obj.ETag != "" && seen.ETag != obj.ETag {
+			return obj, nil // replaced by another writer, who has to answer for it
+		}
+		a, obj = told, seen
+	}
+	if !b.crypt.confirmed(a) {
+		return providers.Object{}, b.unverified(ctx, "copy", c.dst, w)
+	}
+	b.wrote(c.dst, obj.ETag)
+	return obj, nil
+}
+
+// lookBack is a HEAD of what was just written, with the write key, and what
+// the store says of its encryption.
+func (b *Bucket) lookBack(ctx context.Context, key string) (providers.Object, answer, error) {
+	c := sse.Candidate{Key: b.crypt.settings.WriteKey, Place: "write key"}
+	wait, _, cancel := withPatience(ctx)
+	defer cancel()
+	out, err := b.client.HeadObject(withReadKey(wait, c), &awss3.HeadObjectInput{Bucket: &b.bucket, Key: b.full(key)})
+	if err != nil {
+		return providers.Object{}, answer{}, err
+	}
+	d := headDetails(out)
+	return b.found(key, c, d), d.answer, nil
+}
+
+// headers is a HEAD of a copy's source, which must be the one that is meant.
+func (b *Bucket) headers(ctx context.Context, src providers.Object) (out *awss3.HeadObjectOutput, err error) {
+	err = b.reading(ctx, "copy", src.Key, src.ETag, func(ctx context.Context, c sse.Candidate) (err error) {
+		out, err = b.client.HeadObject(ctx, &awss3.HeadObjectInput{Bucket: &b.bucket, Key: b.full(src.Key)})
+		if err == nil {
+			b.found(src.Key, c, headDetails(out))
+		}
+		return err
+	})
+	if err == nil && src.ETag != "" && entityTag(out.ETag) != src.ETag {
+		return nil, &providers.Error{Op: "copy", Key: src.Key, Kind: providers.ErrPrecondition}
+	}
+	return out, err
+}
+
+// copyParts copies an object that is too large for one request.
+func (b *Bucket) copyParts(ctx context.Context, c copying) (providers.Object, error) {
+	h, err := b.headers(ctx, c.src)
+	if err != nil {
+		return providers.Object{}, err
+	}
+	in := &awss3.CreateMultipartUploadInput{
+		ContentType: h.ContentType, Metadata: reencode(h.Metadata), CacheControl: h.CacheControl,
+		ContentDisposition: h.ContentDisposition, ContentEncoding: h.ContentEncoding, ContentLanguage: h.ContentLanguage,
+	}
+	if c.opts.Replace {
+		in = &awss3.CreateMultipartUploadInput{ContentType: optional(c.opts.ContentType), Metadata: c.metadata}
+	}
+	u, err := b.createUploadFrom(ctx, "copy", c.dst, in)
+	if err != nil {
+		return providers.Object{}, err
+	}
+	if err := u.copyAll(ctx, c.src); err != nil {
+		u.abort(ctx)
+		return providers.Object{}, b.copyError(ctx, c, err)
+	}
+	// A store that says nothing about parts it copied is asked afterwards.
+	if u.contradicted > 0 {
+		u.abort(ctx)
+		return providers.Object{}, &providers.Error{Op: "copy", Key: c.dst, Kind: providers.ErrUnverified, Advice: adviceUnverified}
+	}
+	verified := u.verified()
+	out, err := u.finish(ctx, c.opts.Condition)
+	if err != nil {
+		return providers.Object{}, err
+	}
+	a := answer{}
+	if verified {
+		a = u.said()
+	}
+	return b.copied(ctx, c, a, written{out.ETag, out.VersionId}, time.Now())
+}
+
+// copyAll has the store copy every part.
+func (u *upload) copyAll(ctx context.Context, src providers.Object) error {
+	size := max(u.b.limits.copyPart, (src.Size+int64(u.b.limits.parts)-1)/int64(u.b.limits.parts))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(copiesAtOnce)
+	for from, number := int64(0), int32(1); from < src.Size && ctx.Err() == nil; from, number = from+size, number+1 {
+		to := min(from+size, src.Size) - 1
+		group.Go(func() error { return u.copyPart(ctx, src, number, from, to) })
+	}
+	return group.Wait()
+}
+
+func (u *upload) copyPart(ctx context.Context, src providers.Object, number int32, from, to int64) error {
+	var out *awss3.UploadPartCopyOutput
+	err := u.b.reading(ctx, "copy", src.Key, src.ETag, func(ctx context.Context, _ sse.Candidate) (err error) {
+		out, err = u.b.client.UploadPartCopy(ctx, &awss3.UploadPartCopyInput{
+			Bucket: &u.b.bucket, Key: u.b.full(u.key), UploadId: u.id, PartNumber: &number,
+			CopySource: u.b.source(src.Key), CopySourceRange: aws.String(fmt.Sprintf("bytes=%d-%d", from, to)),
+			CopySourceIfMatch: optional(src.ETag),
+		})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	p := types.CompletedPart{PartNumber: &number}
+	if r := out.CopyPartResult; r != nil {
+		p.ETag = r.ETag
+		p.ChecksumCRC32, p.ChecksumCRC32C, p.ChecksumCRC64NVME = r.ChecksumCRC32, r.ChecksumCRC32C, r.ChecksumCRC64NVME
+		p.ChecksumSHA1, p.ChecksumSHA256 = r.ChecksumSHA1, r.ChecksumSHA256
+	}
+	u.took(answer{out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5}, p)
+	return nil
+}
+
+// copyStreamed copies through this process: what was read under one key is put
+// under the write settings. It reads and writes every byte, but never stores
+// one that is not sealed.
+func (b *Bucket) copyStreamed(ctx context.Context, c copying) (providers.Object, error) {
+	// A plain source is to be sealed, so RequireEncrypted has no say here.
+	body, src, err := b.open(ctx, "copy", c.src.Key, providers.OpenOptions{IfMatch: c.src.ETag})
+	if err != nil {
+		return providers.Object{}, err
+	}
+	defer body.Close()
+	put := providers.PutOptions{Condition: c.opts.Condition, Size: src.Size, ContentType: src.ContentType, Metadata: src.Metadata}
+	if c.opts.Replace {
+		put.ContentType, put.Metadata = c.opts.ContentType, c.opts.Metadata
+	}
+	obj, err := b.Put(ctx, c.dst, body, put)
+	if e, ok := errors.AsType[*providers.Error](err); ok {
+		e.Op = "copy"
+	}
+	return obj, err
+}
+
+// reencode brings metadata as a store returned it into the form it is sent in.
+func reencode(stored map[string]string) map[string]string {
+	metadata, err := encodeMetadata("copy", "", decodeMetadata(stored))
+	if err != nil {
+		return nil // a name no header can have cannot have come in one
+	}
+	return metadata
+}

@@ -1,0 +1,108 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"sealdav/providers"
+)
+
+// batchSize is how many keys DeleteObjects takes.
+const batchSize = 1000
+
+// Delete implements providers.Bucket: one request per 1,000 keys.
+func (b *Bucket) Delete(ctx context.Context, keys ...string) error {
+	var failed []*providers.Error
+	single, batch := keys, []string(nil)
+	if len(keys) > 1 {
+		batch = slices.DeleteFunc(slices.Clone(keys), notXML)
+		single = slices.DeleteFunc(slices.Clone(keys), func(k string) bool { return !notXML(k) })
+	}
+	for _, key := range single {
+		if err := b.deleteOne(ctx, key); err != nil {
+			failed = append(failed, err)
+		}
+		if ctx.Err() != nil {
+			return b.fail(ctx, "delete", key, ctx.Err())
+		}
+	}
+	for chunk := range slices.Chunk(batch, batchSize) {
+		failed = append(failed, b.deleteBatch(ctx, chunk)...)
+		if ctx.Err() != nil {
+			return b.fail(ctx, "delete", chunk[0], ctx.Err())
+		}
+	}
+	if len(failed) > 0 {
+		return &providers.DeleteError{Failed: failed}
+	}
+	return nil
+}
+
+// notXML reports whether a key holds a character that XML 1.0 cannot, so that
+// a batch cannot name it.
+func notXML(key string) bool {
+	return strings.ContainsFunc(key, func(r rune) bool {
+		return r < ' ' && r != '\t' && r != '\n' || r == '\uFFFE' || r == '\uFFFF'
+	}) || strings.Contains(key, "\r")
+}
+
+func (b *Bucket) deleteOne(ctx context.Context, key string) *providers.Error {
+	if err := checkKey("delete", key); err != nil {
+		return asDelete(key, err)
+	}
+	b.keys.forget(key)
+	wait, _, cancel := withPatience(ctx)
+	defer cancel()
+	_, err := b.client.DeleteObject(wait, &awss3.DeleteObjectInput{Bucket: &b.bucket, Key: b.full(key)})
+	if err = b.fail(ctx, "delete", key, err); err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return asDelete(key, err)
+}
+
+// asDelete is err as the failure to delete key.
+func asDelete(key string, err error) *providers.Error {
+	if e, ok := errors.AsType[*providers.Error](err); ok {
+		copied := *e
+		copied.Key = key
+		return &copied
+	}
+	return &providers.Error{Op: "delete", Key: key, Kind: providers.ErrUnavailable, Err: err}
+}
+
+func (b *Bucket) deleteBatch(ctx context.Context, keys []string) []*providers.Error {
+	ids := make([]types.ObjectIdentifier, len(keys))
+	for i, key := range keys {
+		b.keys.forget(key)
+		ids[i].Key = b.full(key)
+	}
+	wait, _, cancel := withPatience(ctx)
+	defer cancel()
+	out, err := b.client.DeleteObjects(wait, &awss3.DeleteObjectsInput{
+		Bucket: &b.bucket, Delete: &types.Delete{Objects: ids, Quiet: new(true)},
+	})
+	var failed []*providers.Error
+	if err != nil {
+		err = b.fail(ctx, "delete", keys[0], err)
+		for _, key := range keys {
+			failed = append(failed, asDelete(key, err))
+		}
+		return failed
+	}
+	for _, e := range out.Errors {
+		f := &failure{status: 200, code: aws.ToString(e.Code), message: b.crypt.redact(aws.ToString(e.Message))}
+		if f.kind() == fs.ErrNotExist {
+			continue
+		}
+		key := strings.TrimPrefix(aws.ToString(e.Key), b.base)
+		failed = append(failed, &providers.Error{Op: "delete", Key: key, Kind: f.kind(), Err: f, Advice: b.advice(f)})
+	}
+	return failed
+}

@@ -1,0 +1,31 @@
+// Package s3 is the provider for Amazon S3 and the stores that speak its
+// protocol.
+//
+// # Encryption
+//
+// SSE-S3, SSE-KMS and customer keys (SSE-C) are set once, at Open; one
+// middleware (encrypt.go) puts them into every request and refuses to send an
+// operation that was not reviewed. What is written is verified before it
+// counts: a PUT and the parts of an upload from the store's answers, a copy
+// from its answer or, where the store says nothing there, with one HEAD.
+//
+// S3 does not tell which key an object lies under, so reading guesses: the key
+// that opened this very object before, then the one that fitted last in the
+// same folder, then the write key, then the others. A wrong guess costs a
+// request, an object that no key opens one per key, once a minute.
+//
+// # Interrupted uploads
+//
+// An upload larger than a part is a multipart upload: invisible until it is
+// completed, and aborted when anything goes wrong. Those of a process that was
+// killed are aborted at the next start if there is a state directory. Without
+// one, the bucket should have the lifecycle rule AbortIncompleteMultipartUpload;
+// LifecycleCommand makes it.
+//
+// # Deviations
+//
+// Ceph answers 412 to an If-Match that does match; then the tag is compared by
+// us, and the write repeated without the condition. MinIO and Ceph ignore
+// conditions on the destination of a copy; a HEAD comes before. An S3 bucket
+// has no rename: providers.Rename copies and deletes.
+package s3

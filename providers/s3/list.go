@@ -1,0 +1,129 @@
+package s3
+
+import (
+	"context"
+	"iter"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"sealdav/providers"
+)
+
+// List implements providers.Bucket. The next page is asked for once this one
+// is used up; whether there is one is the store's word (IsTruncated), never a
+// page's length: Ceph's pages are short and uneven.
+func (b *Bucket) List(ctx context.Context, prefix string, opts providers.ListOptions) iter.Seq2[providers.Entry, error] {
+	return func(yield func(providers.Entry, error) bool) {
+		in := &awss3.ListObjectsV2Input{
+			Bucket: &b.bucket, Prefix: b.full(prefix),
+			// XML cannot hold every key; encoded it can.
+			EncodingType: types.EncodingTypeUrl,
+		}
+		if !opts.Recursive {
+			in.Delimiter = new("/")
+		}
+		if opts.PageSize > 0 {
+			in.MaxKeys = new(int32(min(opts.PageSize, 1000)))
+		}
+		last := ""
+		for {
+			page, err := b.listPage(ctx, prefix, in)
+			if err != nil {
+				yield(providers.Entry{}, err)
+				return
+			}
+			for _, e := range b.entries(page) {
+				if e.Dir && e.Key == last {
+					continue // a folder that two pages share
+				}
+				last = e.Key
+				if !yield(e, nil) {
+					return
+				}
+			}
+			if !aws.ToBool(page.IsTruncated) {
+				return
+			}
+			if aws.ToString(page.NextContinuationToken) == "" {
+				yield(providers.Entry{}, &providers.Error{Op: "list", Key: prefix, Kind: providers.ErrUnavailable, Advice: "the store cut its listing short without saying how to go on"})
+				return
+			}
+			in.ContinuationToken = page.NextContinuationToken
+		}
+	}
+}
+
+func (b *Bucket) listPage(ctx context.Context, prefix string, in *awss3.ListObjectsV2Input) (*awss3.ListObjectsV2Output, error) {
+	wait, _, cancel := withPatience(ctx)
+	defer cancel()
+	page, err := b.client.ListObjectsV2(wait, in)
+	if err != nil {
+		return nil, b.fail(ctx, "list", prefix, err)
+	}
+	b.exists.Store(true)
+	if page.EncodingType != types.EncodingTypeUrl {
+		return page, nil // a store that does not know the option
+	}
+	for _, k := range keysOf(page) {
+		if *k, err = url.QueryUnescape(*k); err != nil {
+			return nil, &providers.Error{Op: "list", Key: prefix, Kind: providers.ErrUnavailable, Err: err, Advice: "the store's listing cannot be decoded"}
+		}
+	}
+	return page, nil
+}
+
+// keysOf are the places of all keys of a page.
+func keysOf(page *awss3.ListObjectsV2Output) []*string {
+	var keys []*string
+	for i := range page.Contents {
+		if k := page.Contents[i].Key; k != nil {
+			keys = append(keys, k)
+		}
+	}
+	for i := range page.CommonPrefixes {
+		if k := page.CommonPrefixes[i].Prefix; k != nil {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
+// entries merges the objects and the folders of a page into key order.
+func (b *Bucket) entries(page *awss3.ListObjectsV2Output) []providers.Entry {
+	entries := make([]providers.Entry, 0, len(page.Contents)+len(page.CommonPrefixes))
+	for _, o := range page.Contents {
+		key, ok := b.own(o.Key)
+		if !ok {
+			continue
+		}
+		tag := entityTag(o.ETag)
+		b.keys.seen(key, tag)
+		entries = append(entries, providers.Entry{Object: providers.Object{
+			Key: key, Size: aws.ToInt64(o.Size), ETag: tag,
+			// HEAD and GET tell seconds only, and one object has one time.
+			ModTime: aws.ToTime(o.LastModified).Truncate(time.Second),
+		}})
+	}
+	for _, p := range page.CommonPrefixes {
+		if key, ok := b.own(p.Prefix); ok {
+			entries = append(entries, providers.Entry{Object: providers.Object{Key: key}, Dir: true})
+		}
+	}
+	if len(page.CommonPrefixes) > 0 {
+		slices.SortStableFunc(entries, func(x, y providers.Entry) int { return strings.Compare(x.Key, y.Key) })
+	}
+	return entries
+}
+
+// own is a key of the bucket as ours; ok is false for the prefix itself and
+// for sealdav's own objects.
+func (b *Bucket) own(full *string) (key string, ok bool) {
+	key, ok = strings.CutPrefix(aws.ToString(full), b.base)
+	return key, ok && key != "" && !strings.HasPrefix(key, providers.ReservedPrefix)
+}

@@ -1,0 +1,164 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"sealdav/providers"
+	"sealdav/sse"
+)
+
+// Open implements providers.Bucket: one GET where the key is known.
+func (b *Bucket) Open(ctx context.Context, key string, opts providers.OpenOptions) (io.ReadCloser, providers.Object, error) {
+	if err := checkKey("open", key); err != nil {
+		return nil, providers.Object{}, err
+	}
+	r, obj, err := b.open(ctx, "open", key, opts)
+	if err != nil {
+		return nil, providers.Object{}, err
+	}
+	if b.strict && !b.crypt.required(obj.Encryption) {
+		r.Close()
+		return nil, providers.Object{}, plain("open", key)
+	}
+	return r, obj, nil
+}
+
+func (b *Bucket) open(ctx context.Context, op, key string, opts providers.OpenOptions) (*body, providers.Object, error) {
+	wait, arrived, cancel := withPatience(ctx)
+	var out *awss3.GetObjectOutput
+	var obj providers.Object
+	err := b.reading(wait, op, key, opts.IfMatch, func(ctx context.Context, c sse.Candidate) (err error) {
+		if out, err = b.client.GetObject(ctx, b.getInput(key, opts)); err == nil {
+			obj = b.found(key, c, getDetails(out))
+		}
+		return err
+	})
+	if err != nil {
+		cancel()
+		if errors.Is(err, errNoKeyFits) {
+			b.keys.refuse(key)
+		}
+		return nil, providers.Object{}, b.patient(ctx, op, key, err)
+	}
+	arrived()
+	r := &body{rc: out.Body, left: aws.ToInt64(out.ContentLength), ctx: ctx, b: b, key: key, cancel: cancel}
+	if err := r.narrow(opts.Range, aws.ToString(out.ContentRange)); err != nil {
+		r.Close()
+		return nil, providers.Object{}, err
+	}
+	return r, obj, nil
+}
+
+func plain(op, key string) error {
+	return &providers.Error{Op: op, Key: key, Kind: providers.ErrPlain,
+		Advice: "the remote is set to require_encrypted; copy the object onto itself through sealdav (sealdav rekey) to seal it"}
+}
+
+func (b *Bucket) getInput(key string, opts providers.OpenOptions) *awss3.GetObjectInput {
+	in := &awss3.GetObjectInput{Bucket: &b.bucket, Key: b.full(key), Range: rangeHeader(opts.Range)}
+	if opts.IfMatch != "" {
+		in.IfMatch = &opts.IfMatch
+	}
+	if opts.IfNoneMatch != "" {
+		in.IfNoneMatch = &opts.IfNoneMatch
+	}
+	if !opts.IfModifiedSince.IsZero() {
+		in.IfModifiedSince = &opts.IfModifiedSince
+	}
+	if !opts.IfUnmodifiedSince.IsZero() {
+		in.IfUnmodifiedSince = &opts.IfUnmodifiedSince
+	}
+	return in
+}
+
+// rangeHeader is RFC 9110's Range, or nil for the whole.
+func rangeHeader(r providers.Range) *string {
+	switch {
+	case r == providers.Range{}:
+		return nil
+	case r.Offset < 0:
+		return new(fmt.Sprintf("bytes=%d", r.Offset))
+	case r.Length == 0:
+		return new(fmt.Sprintf("bytes=%d-", r.Offset))
+	}
+	return new(fmt.Sprintf("bytes=%d-%d", r.Offset, r.Offset+r.Length-1))
+}
+
+func getDetails(out *awss3.GetObjectOutput) details {
+	size := aws.ToInt64(out.ContentLength)
+	if _, total, ok := strings.Cut(aws.ToString(out.ContentRange), "/"); ok {
+		if n, err := strconv.ParseInt(total, 10, 64); err == nil {
+			size = n
+		}
+	}
+	return details{
+		size: size, modified: out.LastModified, etag: out.ETag,
+		contentType: out.ContentType, metadata: out.Metadata,
+		answer: answer{out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5},
+	}
+}
+
+// body is the content of an answer; it tells a content that was cut from one
+// that has ended.
+type body struct {
+	rc     io.ReadCloser
+	left   int64 // bytes still to come
+	ctx    context.Context
+	b      *Bucket
+	key    string
+	cancel func()
+}
+
+// narrow checks that the answer is the part that was asked for.
+func (r *body) narrow(asked providers.Range, contentRange string) error {
+	if asked == (providers.Range{}) {
+		return nil
+	}
+	if contentRange == "" && asked.Offset > 0 {
+		return &providers.Error{Op: "open", Key: r.key, Kind: providers.ErrUnavailable, Advice: "the store ignored the range that was asked for"}
+	}
+	if contentRange == "" && asked.Offset < 0 && r.left > -asked.Offset {
+		return &providers.Error{Op: "open", Key: r.key, Kind: providers.ErrUnavailable, Advice: "the store ignored the range that was asked for"}
+	}
+	// A suffix has no length in HTTP; and where a store answers the whole, the
+	// beginning is part of it.
+	if asked.Length > 0 && r.left > asked.Length {
+		r.left = asked.Length
+		r.rc = struct {
+			io.Reader
+			io.Closer
+		}{io.LimitReader(r.rc, asked.Length), r.rc}
+	}
+	return nil
+}
+
+func (r *body) Read(p []byte) (int, error) {
+	n, err := r.rc.Read(p)
+	r.left -= int64(n)
+	switch {
+	case err == nil:
+		return n, nil
+	case err == io.EOF && r.left <= 0:
+		return n, io.EOF
+	case err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF):
+		return n, io.ErrUnexpectedEOF
+	}
+	return n, r.b.fail(r.ctx, "open", r.key, err)
+}
+
+func (r *body) Close() error {
+	err := r.rc.Close()
+	r.cancel()
+	if err != nil && r.left <= 0 {
+		return r.b.fail(r.ctx, "open", r.key, err)
+	}
+	return nil
+}

@@ -1,0 +1,272 @@
+package s3
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/middleware"
+
+	"sealdav/providers"
+	"sealdav/sse"
+)
+
+// smallBody is the size up to which a body gets memory of its own: a pooled
+// buffer is 16 MiB, and there are few.
+const smallBody = 64 << 10
+
+// Put implements providers.Bucket: one PUT for what fits into a part, else a
+// multipart upload. What was read can be sent again, so the SDK's retries
+// cover a PUT and each part.
+func (b *Bucket) Put(ctx context.Context, key string, body io.Reader, opts providers.PutOptions) (providers.Object, error) {
+	if err := checkKey("put", key); err != nil {
+		return providers.Object{}, err
+	}
+	metadata, err := encodeMetadata("put", key, opts.Metadata)
+	if err != nil {
+		return providers.Object{}, err
+	}
+	if limit := int64(b.buffers.Size()) * int64(b.limits.parts); opts.Size > limit {
+		return providers.Object{}, tooLarge(key, limit)
+	}
+	if err := b.gate.Admit(ctx); err != nil {
+		return providers.Object{}, b.fail(ctx, "put", key, err)
+	}
+	w := writing{key: key, opts: opts, metadata: metadata, parts: &partReader{body: body, size: opts.Size}}
+	first, last, err := b.fill(ctx, w.parts)
+	if err != nil {
+		return providers.Object{}, b.bodyError(ctx, key, err)
+	}
+	if last {
+		defer first.release()
+		return b.putWhole(ctx, w, first.data)
+	}
+	return b.putParts(ctx, w, first)
+}
+
+// writing is one Put under way.
+type writing struct {
+	key      string
+	opts     providers.PutOptions
+	metadata map[string]string // encoded
+	parts    *partReader
+}
+
+func tooLarge(key string, limit int64) error {
+	return &providers.Error{Op: "put", Key: key, Kind: providers.ErrTooLarge,
+		Advice: fmt.Sprintf("an upload may have 10,000 parts, here %d GiB together", limit>>30)}
+}
+
+// bodyError is the error of a body that could not be read to its end.
+func (b *Bucket) bodyError(ctx context.Context, key string, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("put %q: %w", key, ctx.Err())
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("put %q: %w", key, err)
+	}
+	if _, ok := errors.AsType[*providers.Error](err); ok {
+		return err
+	}
+	return &providers.Error{Op: "put", Key: key, Kind: err, Advice: "the upload ended early; nothing was stored"}
+}
+
+// chunk is a part of a body in memory.
+type chunk struct {
+	data    []byte
+	release func()
+}
+
+// fill reads the next part; last says that the body ends with it.
+func (b *Bucket) fill(ctx context.Context, parts *partReader) (c chunk, last bool, err error) {
+	c.release = func() {}
+	var buf []byte
+	if parts.size >= 0 && parts.size <= smallBody {
+		buf = make([]byte, parts.size+1) // and room to see it go on
+	} else {
+		lent, err := b.buffers.Get(ctx)
+		if err != nil {
+			return chunk{}, false, err
+		}
+		buf, c.release = *lent, func() { b.buffers.Put(lent) }
+	}
+	n, last, err := parts.read(ctx, buf)
+	if err != nil {
+		c.release()
+		return chunk{}, false, err
+	}
+	c.data = buf[:n]
+	return c, last, nil
+}
+
+// partReader cuts a body into parts, and knows of each whether it is the last.
+type partReader struct {
+	body  io.Reader
+	size  int64 // of the whole, or providers.SizeUnknown
+	total int64 // read so far
+	ahead []byte
+}
+
+var errTooLong = fmt.Errorf("the body is longer than its declared length: %w", fs.ErrInvalid)
+
+// read fills buf as far as the body goes. io.ReadFull is no use here: it says
+// io.ErrUnexpectedEOF both of a body that ended and of one that was cut.
+func (r *partReader) read(ctx context.Context, buf []byte) (n int, last bool, err error) {
+	n = copy(buf, r.ahead)
+	r.ahead = nil
+	m, eof, err := r.readUntil(ctx, buf[n:])
+	if n += m; err != nil {
+		return n, false, err
+	}
+	if !eof && (r.size < 0 || r.total >= r.size) {
+		// The part is full: is there more?
+		var one [1]byte
+		m, eof, err = r.readUntil(ctx, one[:])
+		if err != nil {
+			return n, false, err
+		}
+		if m == 1 {
+			r.ahead, eof = one[:], false
+		}
+	}
+	switch {
+	case r.size >= 0 && r.total > r.size:
+		return n, false, errTooLong
+	case eof && r.size >= 0 && r.total < r.size:
+		return n, false, io.ErrUnexpectedEOF
+	}
+	return n, eof, nil
+}
+
+// readUntil reads until p is full or the body has ended.
+func (r *partReader) readUntil(ctx context.Context, p []byte) (n int, eof bool, err error) {
+	for idle := 0; n < len(p); {
+		if ctx.Err() != nil {
+			return n, false, context.Cause(ctx)
+		}
+		m, err := r.body.Read(p[n:])
+		n += m
+		r.total += int64(m)
+		switch {
+		case err == io.EOF:
+			return n, true, nil
+		case err != nil:
+			return n, false, err
+		case m > 0:
+			idle = 0
+		default:
+			if idle++; idle == 100 {
+				return n, false, io.ErrNoProgress
+			}
+		}
+	}
+	return n, false, nil
+}
+
+// putWhole stores a body of one part.
+func (b *Bucket) putWhole(ctx context.Context, w writing, data []byte) (providers.Object, error) {
+	put := func(cond providers.Condition) (*awss3.PutObjectOutput, error) {
+		return b.client.PutObject(ctx, &awss3.PutObjectInput{
+			Bucket: &b.bucket, Key: b.full(w.key), Body: bytes.NewReader(data), ContentLength: new(int64(len(data))),
+			ContentType: optional(w.opts.ContentType), Metadata: w.metadata,
+			IfMatch: optional(cond.IfMatch), IfNoneMatch: absent(cond),
+		})
+	}
+	out, err := put(w.opts.Condition)
+	if b.spuriousMismatch(ctx, w.key, w.opts.Condition, err) {
+		out, err = put(providers.Condition{})
+	}
+	if err != nil {
+		return providers.Object{}, b.writeError(ctx, "put", w.key, w.opts.Condition, err)
+	}
+	a := answer{out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5}
+	if !b.crypt.confirmed(a) {
+		return providers.Object{}, b.unverified(ctx, "put", w.key, written{out.ETag, out.VersionId})
+	}
+	return b.stored(w.key, int64(len(data)), w.opts, out.ETag, a, out.ResultMetadata), nil
+}
+
+// stored is the Object of a finished write. Its time is that of the store's
+// answer: S3 does not tell it, and asking would be a second request.
+func (b *Bucket) stored(key string, size int64, opts providers.PutOptions, etag *string, a answer, md middleware.Metadata) providers.Object {
+	at, ok := awsmiddleware.GetServerTime(md)
+	if !ok {
+		at = time.Now()
+	}
+	obj := providers.Object{
+		Key: key, Size: size, ModTime: at.UTC().Truncate(time.Second), ETag: entityTag(etag),
+		ContentType: opts.ContentType, Metadata: opts.Metadata, Encryption: a.describe("write key"),
+	}
+	b.wrote(key, obj.ETag)
+	return obj
+}
+
+// wrote remembers that an object lies under the write settings now.
+func (b *Bucket) wrote(key, etag string) {
+	b.exists.Store(true)
+	b.keys.fitted(key, etag, sse.Candidate{Key: b.crypt.settings.WriteKey})
+}
+
+// spuriousMismatch reports whether a 412 to If-Match is not true: Ceph answers
+// so to a tag that does match. Then the write is repeated without the
+// condition, which leaves a moment in which another writer may come between.
+func (b *Bucket) spuriousMismatch(ctx context.Context, key string, cond providers.Condition, err error) bool {
+	if cond.IfMatch == "" || examine(err).status != 412 {
+		return false
+	}
+	obj, err := b.Stat(ctx, key)
+	return err == nil && obj.ETag == cond.IfMatch
+}
+
+// writeError is the error of a refused write.
+func (b *Bucket) writeError(ctx context.Context, op, key string, cond providers.Condition, err error) error {
+	f := examine(err)
+	if cond.IfMatch != "" && f.code == "NoSuchKey" {
+		return &providers.Error{Op: op, Key: key, Kind: providers.ErrPrecondition, Err: f}
+	}
+	err = b.fail(ctx, op, key, err)
+	if e, ok := errors.AsType[*providers.Error](err); ok && e.Advice == "" {
+		e.Advice = b.writeAdvice(f)
+	}
+	return err
+}
+
+// writeAdvice explains a denied write.
+func (b *Bucket) writeAdvice(f *failure) string {
+	switch {
+	case f.status == 403 && !b.crypt.settings.WriteKey.IsZero():
+		return "either the credentials lack s3:PutObject (or a bucket policy denies it), or the bucket blocks customer keys, as Amazon S3 does by default since April 2026; to allow them: " + UnblockCommand(b.bucket)
+	case f.status == 403:
+		return "the credentials lack s3:PutObject, or a bucket policy denies it"
+	case f.kind() == errors.ErrUnsupported && b.crypt.settings.Sealed():
+		return "the store has no encryption of the kind the remote's sse options ask for, or it is not set up there"
+	}
+	return ""
+}
+
+// UnblockCommand is the command that allows customer keys in a bucket of
+// Amazon S3 again. It keeps SSE-S3 as the default of writes that name none.
+func UnblockCommand(bucket string) string {
+	return `aws s3api put-bucket-encryption --bucket ` + bucket + ` --server-side-encryption-configuration '{"Rules":[{"ApplyServerSideEncryptionByDefault":{"SSEAlgorithm":"AES256"},"BlockedEncryptionTypes":{"EncryptionType":["NONE"]}}]}'`
+}
+
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func absent(cond providers.Condition) *string {
+	if cond.IfAbsent {
+		return aws.String("*")
+	}
+	return nil
+}

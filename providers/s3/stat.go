@@ -1,0 +1,127 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"sealdav/providers"
+	"sealdav/sse"
+)
+
+// patience is how long a request without a body of note, its retries
+// included, may take to be answered.
+const patience = 30 * time.Second
+
+// errNoAnswer ends a request that was not answered in time.
+var errNoAnswer = errors.New("no answer in time")
+
+// withPatience returns a context that ends when patience does, unless arrived
+// is called first.
+func withPatience(ctx context.Context) (_ context.Context, arrived func(), cancel func()) {
+	ctx, stop := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(patience, func() { stop(errNoAnswer) })
+	return ctx, func() { timer.Stop() }, func() { timer.Stop(); stop(nil) }
+}
+
+// Stat implements providers.Bucket. A HEAD is answered without a body, so a
+// refusal that may be about keys, and the first 404, are looked into with a
+// GET of one byte.
+func (b *Bucket) Stat(ctx context.Context, key string) (providers.Object, error) {
+	if err := checkKey("stat", key); err != nil {
+		return providers.Object{}, err
+	}
+	wait, _, cancel := withPatience(ctx)
+	defer cancel()
+	obj, err := b.head(wait, key)
+	if errors.Is(err, errNoKeyFits) || b.doubtful(err) {
+		obj, err = b.peek(wait, key)
+	}
+	return obj, b.patient(ctx, "stat", key, err)
+}
+
+// doubtful reports whether a 404 may mean that there is no such bucket.
+func (b *Bucket) doubtful(err error) bool {
+	return examine(err).status == 404 && !b.exists.Load()
+}
+
+func (b *Bucket) head(ctx context.Context, key string) (obj providers.Object, err error) {
+	err = b.reading(ctx, "stat", key, "", func(ctx context.Context, c sse.Candidate) error {
+		out, err := b.client.HeadObject(ctx, &awss3.HeadObjectInput{Bucket: &b.bucket, Key: b.full(key)})
+		if err != nil {
+			return err
+		}
+		obj = b.found(key, c, headDetails(out))
+		return nil
+	})
+	return obj, err
+}
+
+// peek asks again for the object with a GET, without a key, whose error says
+// what is wrong.
+func (b *Bucket) peek(ctx context.Context, key string) (providers.Object, error) {
+	c := sse.Candidate{}
+	out, err := b.client.GetObject(withReadKey(ctx, c), &awss3.GetObjectInput{Bucket: &b.bucket, Key: b.full(key), Range: new("bytes=0-0")})
+	f := examine(err)
+	switch {
+	case err == nil:
+		defer out.Body.Close()
+		return b.found(key, c, getDetails(out)), nil
+	case f.status == 416: // an empty object
+		return providers.Object{}, &providers.Error{Op: "stat", Key: key, Kind: providers.ErrUnavailable,
+			Err: f, Advice: "the store refused to describe an object that it has"}
+	case f.status != 403 && f.mayBeKey():
+		b.exists.Store(true)
+		b.keys.refuse(key)
+		return providers.Object{}, noKeyFits("stat", key)
+	}
+	return providers.Object{}, b.fail(ctx, "stat", key, err)
+}
+
+// details are what HEAD and GET tell about an object.
+type details struct {
+	size        int64
+	modified    *time.Time
+	etag        *string
+	contentType *string
+	metadata    map[string]string
+	answer      answer
+}
+
+func headDetails(out *awss3.HeadObjectOutput) details {
+	return details{
+		size: aws.ToInt64(out.ContentLength), modified: out.LastModified, etag: out.ETag,
+		contentType: out.ContentType, metadata: out.Metadata,
+		answer: answer{out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5},
+	}
+}
+
+// found makes an Object of what was told, and remembers the key that fitted:
+// none, where the store answered a key but did not name it, as Ceph does for
+// objects that are not sealed.
+func (b *Bucket) found(key string, c sse.Candidate, d details) providers.Object {
+	b.exists.Store(true)
+	obj := providers.Object{
+		Key: key, Size: d.size, ModTime: aws.ToTime(d.modified), ETag: entityTag(d.etag),
+		ContentType: aws.ToString(d.contentType), Metadata: decodeMetadata(d.metadata),
+		Encryption: d.answer.describe(c.Place),
+	}
+	if obj.Encryption.Mode != providers.ModeCustomer {
+		c = sse.Candidate{}
+	}
+	b.keys.fitted(key, obj.ETag, c)
+	return obj
+}
+
+// entityTag puts an ETag into its quotes where a store left them out.
+func entityTag(tag *string) string {
+	t := aws.ToString(tag)
+	if t == "" || strings.HasPrefix(t, `"`) {
+		return t
+	}
+	return `"` + strings.TrimSuffix(strings.TrimPrefix(t, `W/"`), `"`) + `"`
+}
