@@ -1,0 +1,231 @@
+package tests
+
+import (
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sealdav/internal/testserver"
+	"sealdav/tests/harness"
+)
+
+// place is a store for a sealed remote "drive" whose uploads are broken off.
+type place struct {
+	name string
+	open func(t *testing.T) placed
+}
+
+type placed struct {
+	remote harness.Remote
+	// fetch reads a file from outside; left lists what interrupted uploads
+	// have left in the store.
+	fetch func(t *testing.T, name string) []byte
+	left  func(t *testing.T) []string
+	// proxy stands in front of an S3 store; nil for a directory.
+	proxy *testserver.Proxy
+}
+
+var places = []place{{"MinIO", placeS3}, {"local", placeLocal}}
+
+func placeS3(t *testing.T) placed {
+	proxy := testserver.NewProxy(t, testserver.SharedMinIO(t))
+	b, key := newBucket(t, proxy.S3), harness.NewKey(t)
+	return placed{
+		remote: b.remote("drive", key.Write()),
+		proxy:  proxy,
+		fetch: func(t *testing.T, name string) []byte {
+			got, err := b.get(t, name, key)
+			if err != nil {
+				t.Errorf("get %s: %v", name, err)
+			}
+			return got
+		},
+		left: func(t *testing.T) []string {
+			var left []string
+			for _, u := range b.Uploads(t, b.name, "file", "new") {
+				left = append(left, "upload of "+*u.Key)
+			}
+			for _, key := range b.Keys(t, b.name) {
+				if key != "file" {
+					left = append(left, "object "+key)
+				}
+			}
+			return left
+		},
+	}
+}
+
+func placeLocal(t *testing.T) placed {
+	key := harness.NewKey(t)
+	remote, dir := harness.LocalRemote(t, "drive", key.Write())
+	return placed{
+		remote: remote,
+		fetch: func(t *testing.T, name string) []byte {
+			// A sealed file opens only through sealdav with its key.
+			reader := remote
+			reader.Name, reader.More = "reader", "read_only = true\n"
+			s := harness.ServeConfig(t, "", reader)
+			defer s.Stop(t)
+			return s.Get(t, "/reader/"+name)
+		},
+		left: func(t *testing.T) []string {
+			var left []string
+			err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+				if rel, _ := filepath.Rel(dir, path); err == nil && !d.IsDir() && rel != "file" {
+					left = append(left, rel)
+				}
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			return left
+		},
+	}
+}
+
+// TestInterruptedUpload breaks uploads over a good file, and of a new one, in
+// every way a client can.
+func TestInterruptedUpload(t *testing.T) {
+	const small, large = 1 << 20, 40 << 20 // one request to the store; three parts
+	for _, p := range places {
+		for _, size := range []int{small, large} {
+			for name, breakOff := range map[string]func(t *testing.T, s *harness.Server, path string, body []byte){
+				"cut at half": func(t *testing.T, s *harness.Server, path string, body []byte) {
+					u := s.StartPut(t, path, int64(len(body)))
+					_ = u.Send(body[:len(body)/2])
+					u.Cut()
+				},
+				"short body": func(t *testing.T, s *harness.Server, path string, body []byte) {
+					u := s.StartPut(t, path, int64(len(body)))
+					_ = u.Send(body[:len(body)-1])
+					if status := u.End(t); status != 0 && status < 400 {
+						t.Errorf("a body one byte short was answered %d", status)
+					}
+				},
+				"chunked cut": func(t *testing.T, s *harness.Server, path string, body []byte) {
+					u := s.StartPut(t, path, -1)
+					for i := range 4 {
+						_ = u.Send(body[i*len(body)/8 : (i+1)*len(body)/8])
+					}
+					u.Cut()
+				},
+				"chunked without its end": func(t *testing.T, s *harness.Server, path string, body []byte) {
+					u := s.StartPut(t, path, -1)
+					_ = u.Send(body)
+					if status := u.End(t); status != 0 && status < 400 {
+						t.Errorf("a body without its last chunk was answered %d", status)
+					}
+				},
+			} {
+				t.Run(strings.Join([]string{p.name, map[int]string{small: "small", large: "large"}[size], name}, "/"), func(t *testing.T) {
+					where := p.open(t)
+					s := harness.ServeConfig(t, "", where.remote)
+					old := randomBytes(2 << 20)
+					s.Put(t, "/drive/file", old)
+					breakOff(t, s, "/drive/file", randomBytes(size))
+					breakOff(t, s, "/drive/new", randomBytes(size))
+					s.Stop(t) // the uploads have ended then
+					same(t, "the old file", where.fetch(t, "file"), old)
+					if left := where.left(t); len(left) != 0 {
+						t.Errorf("left behind: %q", left)
+					}
+				})
+			}
+		}
+	}
+}
+
+// TestFailingStore has the store fail in the middle of an upload.
+func TestFailingStore(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		op    string
+		part  string // of an UploadPart
+		fault testserver.Fault
+	}{
+		{"second part", "UploadPart", "2", testserver.Fault{Status: 500, Code: "InternalError"}},
+		{"second part refused", "UploadPart", "2", testserver.Fault{Status: 403, Code: "AccessDenied"}},
+		{"second part cut", "UploadPart", "2", testserver.Fault{CutRequest: 1 << 20}},
+		{"create", "CreateMultipartUpload", "", testserver.Fault{Status: 500, Code: "InternalError"}},
+		{"complete", "CompleteMultipartUpload", "", testserver.Fault{Status: 503, Code: "SlowDown"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			where := placeS3(t)
+			s := harness.ServeConfig(t, "", where.remote)
+			old := randomBytes(2 << 20)
+			s.Put(t, "/drive/file", old)
+			onOp := testserver.OnOp(c.op, 0, c.fault)
+			where.proxy.SetFault(func(r *http.Request) *testserver.Fault {
+				if r.URL.Query().Get("partNumber") != c.part {
+					return nil
+				}
+				return onOp(r)
+			})
+			for _, path := range []string{"/drive/file", "/drive/new"} {
+				if r, err := s.Try(t, "PUT", path, &zeros{left: 40 << 20}); err == nil && (r.Status < 400 || r.Status == 404) {
+					t.Errorf("PUT %s = %d %s", path, r.Status, r.Body)
+				}
+			}
+			where.proxy.SetFault(nil)
+			s.Stop(t)
+			same(t, "the old file", where.fetch(t, "file"), old)
+			if left := where.left(t); len(left) != 0 {
+				t.Errorf("left behind: %q", left)
+			}
+		})
+	}
+}
+
+// TestKilledServer ends the server as a power cut does, in the middle of an
+// upload; the next start tidies up.
+func TestKilledServer(t *testing.T) {
+	for _, p := range places {
+		t.Run(p.name, func(t *testing.T) {
+			where, state := p.open(t), t.TempDir()
+			s := harness.ServeConfig(t, state, where.remote)
+			old := randomBytes(2 << 20)
+			s.Put(t, "/drive/file", old)
+			for _, path := range []string{"/drive/file", "/drive/new"} {
+				u := s.StartPut(t, path, 64<<20)
+				if err := u.Send(randomBytes(40 << 20)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			// Something of both uploads has reached the store.
+			harness.Eventually(t, func() string {
+				if where.proxy == nil && len(where.left(t)) < 2 || where.proxy != nil && partsDone(where.proxy) < 2 {
+					return "the uploads do not reach the store"
+				}
+				return ""
+			})
+			s.Kill(t)
+			same(t, "the old file after the kill", where.fetch(t, "file"), old)
+
+			s = harness.ServeConfig(t, state, where.remote)
+			harness.Eventually(t, func() string { return strings.Join(where.left(t), ", ") })
+			same(t, "the old file after the start", s.Get(t, "/drive/file"), old)
+			s.Want(t, []int{404}, "GET", "/drive/new", nil)
+			s.Put(t, "/drive/file", []byte("new")) // nothing keeps the path
+			s.Stop(t)
+			same(t, "the new file", where.fetch(t, "file"), []byte("new"))
+			if entries, err := os.ReadDir(state); err != nil || len(entries) == 0 {
+				t.Logf("the state folder holds %d entries, %v", len(entries), err)
+			}
+		})
+	}
+}
+
+// partsDone counts the keys of which the store has taken a part.
+func partsDone(p *testserver.Proxy) int {
+	keys := map[string]bool{}
+	for _, r := range p.Requests() {
+		if r.Op() == "UploadPart" && r.Status == 200 {
+			keys[r.Path] = true
+		}
+	}
+	return len(keys)
+}
