@@ -6,13 +6,13 @@ import (
 	"errors"
 	"io/fs"
 	"strings"
-
 )
 
 // displaced is something that stood in the way at the destination.
 type displaced struct {
 	from  string
 	aside node
+	whole bool // nothing of it stayed
 }
 
 // displace moves n out of the way, to a name beside it that says what it is.
@@ -30,8 +30,9 @@ func (m *mover) displace(ctx context.Context, n node) error {
 		n = found
 	}
 	d := displaced{from: n.path, aside: node{path: n.path + ".replaced-" + rand.Text()[:8], dir: n.dir}}
-	m.displaced = append(m.displaced, d)
 	_, err := transferTree(ctx, m.dst, d.aside.path, m.dst, n, transfer{move: true})
+	d.whole = err == nil
+	m.displaced = append(m.displaced, d)
 	return err
 }
 
@@ -60,8 +61,11 @@ func (m *mover) putBack(ctx context.Context, d displaced) error {
 	if err != nil {
 		return err
 	}
-	// Where a part of it stayed, the two parts go together again.
-	_, err = transferTree(ctx, m.dst, d.from, m.dst, n, transfer{move: true})
+	back := transfer{move: true}
+	if !d.whole {
+		back.overwrite, back.merge = true, true // its parts go together again
+	}
+	_, err = transferTree(ctx, m.dst, d.from, m.dst, n, back)
 	return err
 }
 
@@ -111,7 +115,6 @@ func (x *members) again(ctx context.Context, rel string) error {
 // clearWay moves aside the files that stand where rel needs folders, and the
 // folder that stands where it is a file.
 func (x *members) clearWay(ctx context.Context, rel string) error {
-	file, isFile := rel, !strings.HasSuffix(rel, "/")
 	for i := range len(rel) {
 		if rel[i] != '/' {
 			continue
@@ -120,10 +123,10 @@ func (x *members) clearWay(ctx context.Context, rel string) error {
 			return err
 		}
 	}
-	if !isFile || x.sourceHas(file+"/") {
+	if strings.HasSuffix(rel, "/") || x.sourceHas(rel+"/") {
 		return nil
 	}
-	path := dirKey(x.dstPath) + file
+	path := dirKey(x.dstPath) + rel
 	switch _, err := x.dst.statFolder(ctx, path); {
 	case err == nil:
 		return x.displace(ctx, node{path: path, dir: true})
@@ -165,4 +168,3 @@ func (r *remover) pass(ctx context.Context, key string) error {
 	r.markers = r.markers[:0]
 	return nil
 }
-

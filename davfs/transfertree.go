@@ -43,9 +43,10 @@ func (m *mover) folder(ctx context.Context) (node, error) {
 	if m.oneBucket {
 		x.slots = make(chan struct{}, copiesInFlight)
 	}
+	var gone writes
 	if m.how.move {
-		w := m.src.beginWrite(ctx, m.from.path)
-		defer w.fail()
+		gone = m.src.beginWrite(ctx, m.from.path)
+		defer gone.fail()
 		defer m.src.forget(ctx, m.from.path)
 	}
 	err := x.copyAll(ctx)
@@ -58,13 +59,18 @@ func (m *mover) folder(ctx context.Context) (node, error) {
 	if err != nil {
 		return node{}, err
 	}
-	if m.at.dir != nil {
+	switch {
+	case m.how.merge:
+	case m.at.dir != nil:
 		err = m.removeLeftovers(ctx, &x.keys)
-	} else {
+	default:
 		err = m.removeOld(ctx)
 	}
 	if err == nil && m.how.move {
 		err = x.removeSource(ctx)
+	}
+	if err == nil {
+		gone.gone(true)
 	}
 	return node{path: m.dstPath, dir: true}, err
 }

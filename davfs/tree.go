@@ -49,6 +49,7 @@ type transfer struct {
 	move      bool
 	overwrite bool // otherwise an existing destination is ErrPrecondition
 	shallow   bool // Depth 0: a folder without its members
+	merge     bool // members that only the destination has stay
 }
 
 // failure is one member of a tree operation that failed.
