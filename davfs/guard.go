@@ -24,32 +24,30 @@ type effect struct {
 	mayExist bool
 }
 
-// permit returns nil if the request may have its effects: for every lock in
-// the way the If header submits its token, or where several share a resource
-// the token of one of them, and the If header holds. Locks come first, because
-// a client whose token is missing or wrong has to learn that the resource is
-// locked. The locks whose tokens were submitted are held until the request has
-// ended, however long that takes.
+// permit returns nil if the request may have its effects: its If header holds,
+// and for every lock in the way it submits the token, or where several share a
+// resource the token of one of them. An If header that holds by other means
+// than the token does not open a lock. The locks whose tokens were submitted
+// are held until the request has ended, however long that takes.
 func (q *request) permit(effects ...effect) error {
 	lists, err := q.ifLists()
 	if err != nil {
 		return err
+	}
+	if lists != nil {
+		ok, err := locks.Evaluate(lists, q.lockPath(), q.ifState())
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return &statusError{code: http.StatusPreconditionFailed, why: "the If header does not hold"}
+		}
 	}
 	g := guard{q: q, submitted: locks.Tokens(lists), held: make(map[string]bool)}
 	for _, e := range effects {
 		if err := g.check(e); err != nil {
 			return err
 		}
-	}
-	if lists == nil {
-		return nil
-	}
-	ok, err := locks.Evaluate(lists, q.lockPath(), q.ifState())
-	if err != nil {
-		return err
-	}
-	if !ok {
-		return &statusError{code: http.StatusPreconditionFailed, why: "the If header does not hold"}
 	}
 	return nil
 }
