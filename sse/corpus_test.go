@@ -3,7 +3,6 @@ package sse_test
 import (
 	"bufio"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -142,50 +141,4 @@ func report(tb testing.TB, s sse.Settings, warnings []string, err error) string 
 		lines = append(lines, "! "+line)
 	}
 	return strings.Join(lines, "\n")
-}
-
-// noKeys fails if a text holds a test key in any form.
-func noKeys(tb testing.TB, text string) {
-	tb.Helper()
-	for name, k := range testKeys {
-		for form, secret := range forms(k) {
-			if strings.Contains(text, secret) && name != "PATHLIKE" {
-				tb.Errorf("%s as %s is in %q", name, form, text)
-			}
-		}
-	}
-}
-
-// forms are the texts that give a key away.
-func forms(key string) map[string]string {
-	list := func(format, sep string) string {
-		var parts []string
-		for _, b := range []byte(key)[:6] {
-			parts = append(parts, fmt.Sprintf(format, b))
-		}
-		return strings.Join(parts, sep)
-	}
-	k, err := sse.NewKey([]byte(key))
-	if err != nil {
-		panic(err)
-	}
-	return map[string]string{
-		"itself":             key,
-		"quoted":             strings.Trim(strconv.Quote(key), `"`),
-		"base64":             encode("unpadded", key),
-		"hex":                encode("hex", key),
-		"upper-case hex":     encode("HEX", key),
-		"hex with spaces":    fmt.Sprintf("% x", key[:6]),
-		"decimal bytes":      list("%d", " "),
-		"decimal list":       list("%d", ", "),
-		"decimal JSON":       list("%d", ","),
-		"hex list":           list("0x%x", ", "),
-		"octal list":         list("%o", " "),
-		"binary list":        list("%b", " "),
-		"character list":     list("%q", " "),
-		"code point list":    list("%U", " "),
-		"its MD5":            k.MD5(),
-		"its SHA-256":        k.SHA256(),
-		"its SHA-256 in hex": hexOf(k.SHA256()),
-	}
 }

@@ -149,9 +149,10 @@ func keysOf(algorithm string) []string {
 }
 
 var (
-	kmsID = regexp.MustCompile(`^[!-~]+$`)
+	// No quotes, so that every id can be written in the string form.
+	kmsID = regexp.MustCompile(`^[!#-&(-~]+$`)
 	// A key version is no key: the store picks the version.
-	cloudKMSName = regexp.MustCompile(`^projects/[^/\s]+/locations/[^/\s]+/keyRings/[^/\s]+/cryptoKeys/[^/\s]+$`)
+	cloudKMSName = regexp.MustCompile(`^projects/[\w.:-]+/locations/[\w-]+/keyRings/[\w-]+/cryptoKeys/[\w-]+$`)
 	scopeName    = regexp.MustCompile(`^[A-Za-z0-9-]{3,63}$`)
 )
 
@@ -160,7 +161,7 @@ func checkKMSKeyID(store Store, v string) string {
 	case store == GCS && !cloudKMSName.MatchString(v):
 		return "projects/P/locations/L/keyRings/R/cryptoKeys/K"
 	case !kmsID.MatchString(v):
-		return "a key id, an ARN or alias/NAME, without spaces"
+		return "a key id, an ARN or alias/NAME, without spaces and quotes"
 	}
 	return ""
 }

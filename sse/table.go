@@ -91,8 +91,6 @@ func typeName(value any) string {
 	switch value := value.(type) {
 	case nil:
 		return "nothing"
-	case string:
-		return "a string"
 	case bool:
 		return fmt.Sprint(value)
 	case int64, int:
