@@ -81,7 +81,9 @@ func (b bucket) wantSealed(t testing.TB, name string, want []byte, key harness.K
 		same(t, name+" with its key", got, want)
 	}
 	b.wantRefused(t, name, noKey)
-	b.wantRefused(t, name, harness.NewKey(t))
+	if len(want) > 0 { // MinIO has nothing to decrypt in an empty object
+		b.wantRefused(t, name, harness.NewKey(t))
+	}
 }
 
 // wantRefused fails unless the store refuses to read the object with key.

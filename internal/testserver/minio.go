@@ -35,6 +35,5 @@ func startMinIO() (*S3, error) {
 			"MINIO_KMS_SECRET_KEY=" + s.KMSKey + ":" + base64.StdEncoding.EncodeToString(kms),
 			"MINIO_BROWSER=off",
 			"MINIO_UPDATE=off",
-		},
-		s.Endpoint+"/minio/health/ready", 200)
+		})
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -103,24 +102,6 @@ func (p *Process) WaitFor(ready func(context.Context) error) error {
 		case <-time.After(30 * time.Millisecond):
 		}
 	}
-}
-
-// get is a readiness check: url answers below 500 with want, or with anything
-// where want is 0.
-func get(ctx context.Context, client *http.Client, url string, want int) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	resp.Body.Close()
-	if resp.StatusCode >= 500 || want != 0 && resp.StatusCode != want {
-		return fmt.Errorf("GET %s: %s", url, resp.Status)
-	}
-	return nil
 }
 
 // FreePort asks the kernel for a loopback port. Another process may take it

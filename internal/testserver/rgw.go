@@ -102,7 +102,7 @@ func startRGW() (_ *S3, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return s, gateway.WaitFor(func(ctx context.Context) error { return get(ctx, s.HTTPClient, s.Endpoint+"/", 200) })
+	return s, gateway.WaitFor(s.ready)
 }
 
 // cluster is what an RGW stands on.

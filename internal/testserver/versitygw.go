@@ -33,6 +33,5 @@ func startVersityGW() (*S3, error) {
 			"--port", fmt.Sprintf("127.0.0.1:%d", port), "--cert", s.cert.certFile, "--key", s.cert.keyFile,
 			"--region", s.Region, "--keep-alive", "--quiet", "posix", data,
 		},
-		[]string{"ROOT_ACCESS_KEY=" + s.AccessKey, "ROOT_SECRET_KEY=" + s.SecretKey},
-		s.Endpoint+"/", 0)
+		[]string{"ROOT_ACCESS_KEY=" + s.AccessKey, "ROOT_SECRET_KEY=" + s.SecretKey})
 }
