@@ -1,0 +1,126 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"sealdav/providers"
+)
+
+// Copy implements providers.Bucket: the content is unsealed and sealed anew.
+func (b *Bucket) Copy(ctx context.Context, dst string, src providers.Object, opts providers.CopyOptions) (providers.Object, error) {
+	obj, err := b.copy(ctx, dst, src, opts)
+	return obj, fail("copy", dst, err)
+}
+
+func (b *Bucket) copy(ctx context.Context, dst string, src providers.Object, opts providers.CopyOptions) (providers.Object, error) {
+	if _, err := path(dst); err != nil {
+		return providers.Object{}, err
+	}
+	o, err := b.open(src.Key)
+	if err != nil {
+		return providers.Object{}, err
+	}
+	defer o.Close() //nolint:errcheck // was only read
+	if o.obj.ETag != src.ETag {
+		return providers.Object{}, errPrecondition("the source has changed")
+	}
+	r, err := o.reader(0, o.obj.Size)
+	if err != nil {
+		return providers.Object{}, err
+	}
+	w := write{key: dst, cond: opts.Condition, attrs: attributes{ContentType: o.obj.ContentType, Metadata: o.obj.Metadata}}
+	if opts.Replace {
+		w.attrs = attributes{ContentType: opts.ContentType, Metadata: opts.Metadata}
+	}
+	if dst == src.Key {
+		w.unchanged = src.ETag
+	}
+	obj, err := b.put(ctx, w, r, o.obj.Size)
+	// The body that failed is our own file: not the caller's fault.
+	if e, ok := errors.AsType[*providers.Error](err); ok && errors.Is(e.Kind, providers.ErrBody) {
+		err = e.Err
+	}
+	return obj, err
+}
+
+// Rename implements providers.Renamer.
+func (b *Bucket) Rename(ctx context.Context, dst string, src providers.Object, opts providers.CopyOptions) (providers.Object, error) {
+	obj, err := b.rename(ctx, dst, src, opts)
+	return obj, fail("rename", dst, err)
+}
+
+func (b *Bucket) rename(ctx context.Context, dst string, src providers.Object, opts providers.CopyOptions) (providers.Object, error) {
+	to, err := path(dst)
+	if err != nil {
+		return providers.Object{}, err
+	}
+	from, err := path(src.Key)
+	if err != nil {
+		return providers.Object{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return providers.Object{}, err
+	}
+	unlock, err := b.lock(src.Key, dst)
+	if err != nil {
+		return providers.Object{}, err
+	}
+	defer unlock()
+	obj, err := b.renamable(from, dst, src, opts)
+	if err != nil {
+		return providers.Object{}, err
+	}
+	if err := b.check(write{key: dst, cond: opts.Condition}, to); err != nil {
+		return providers.Object{}, err
+	}
+	obj.Key = dst
+	if dst == src.Key {
+		return obj, nil
+	}
+	if err := b.place(to, func() error { return b.move(from, to, opts.IfAbsent) }); err != nil {
+		return providers.Object{}, err
+	}
+	return obj, syncDir(b.root, filepath.Dir(from))
+}
+
+// renamable returns the source if its file can be renamed as it is, and
+// errors.ErrUnsupported if it must be written anew.
+func (b *Bucket) renamable(from, dst string, src providers.Object, opts providers.CopyOptions) (providers.Object, error) {
+	if opts.Replace || isMarker(src.Key) || isMarker(dst) {
+		return providers.Object{}, &providers.Error{Kind: errors.ErrUnsupported}
+	}
+	o, err := b.open(src.Key)
+	if err != nil {
+		return providers.Object{}, err
+	}
+	defer o.Close() //nolint:errcheck // was only read
+	if o.obj.ETag != src.ETag {
+		return providers.Object{}, errPrecondition("the source has changed")
+	}
+	if info, err := b.root.Lstat(from); err != nil {
+		return providers.Object{}, err
+	} else if info.Mode()&fs.ModeSymlink != 0 || !b.keys.underWriteSettings(o.header) {
+		return providers.Object{}, &providers.Error{Kind: errors.ErrUnsupported}
+	}
+	return o.obj, nil
+}
+
+// move renames a file. Two names of one file, as a crash between link and
+// remove leaves them, are not renamed onto each other by the system.
+func (b *Bucket) move(from, to string, ifAbsent bool) error {
+	if ifAbsent {
+		return b.link(from, to)
+	}
+	a, err := b.root.Lstat(from)
+	if err != nil {
+		return err
+	}
+	if c, err := b.root.Lstat(to); err == nil && os.SameFile(a, c) {
+		return b.root.Remove(from)
+	}
+	return b.root.Rename(from, to)
+}

@@ -1,0 +1,91 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"sealdav/providers"
+)
+
+// fail gives an error the form that package providers asks for.
+func fail(op, key string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*providers.Error](err); ok {
+		e := *e
+		e.Op, e.Key = op, key
+		return &e
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%s %q: %w", op, key, err)
+	}
+	kind, advice := classify(err)
+	return &providers.Error{Op: op, Key: key, Kind: kind, Err: err, Advice: advice}
+}
+
+// classify tells the kind of an error of the operating system by its number.
+func classify(err error) (kind error, advice string) {
+	if errors.Is(err, ErrDamaged) {
+		return providers.ErrUnavailable, "The file on the server's disk is not what was written there: restore it from a backup."
+	}
+	errno, ok := errors.AsType[syscall.Errno](err)
+	if !ok {
+		_, inPath := errors.AsType[*fs.PathError](err)
+		_, inLink := errors.AsType[*os.LinkError](err)
+		if (inPath || inLink) && !errors.Is(err, fs.ErrClosed) {
+			// os.Root's own refusals have no number.
+			return fs.ErrPermission, "The path leads out of the remote's directory through a symbolic link."
+		}
+		return providers.ErrUnavailable, ""
+	}
+	if errors.Is(errno, fs.ErrNotExist) {
+		return fs.ErrNotExist, ""
+	}
+	switch errno {
+	case syscall.ENOTDIR, syscall.EISDIR, syscall.EEXIST, syscall.ENOTEMPTY:
+		return fs.ErrExist, clashAdvice
+	case syscall.ENOSPC, syscall.EDQUOT:
+		return providers.ErrQuota, "The disk of the server, or its quota, is full: free some space."
+	case syscall.EFBIG:
+		return providers.ErrTooLarge, "The file is larger than the server's file system takes."
+	case syscall.ENAMETOOLONG:
+		return fs.ErrInvalid, "The name is longer than the server's file system takes (255 bytes as a rule); shorten it."
+	case syscall.EINVAL, syscall.EILSEQ:
+		return fs.ErrInvalid, "The server's file system does not take this name; rename it."
+	case syscall.EROFS:
+		return fs.ErrPermission, "The server's file system is mounted read-only."
+	case syscall.ELOOP:
+		return fs.ErrPermission, "The path goes round in a circle of symbolic links."
+	}
+	if errors.Is(errno, fs.ErrPermission) {
+		return fs.ErrPermission, "The server's account may not do this in the remote's directory: see the owner and mode of the folder."
+	}
+	return providers.ErrUnavailable, ""
+}
+
+// clashAdvice explains what a bucket can hold and a directory cannot.
+const clashAdvice = "A file and a folder of the same name cannot both be in a directory: rename one of them."
+
+func errClash() error {
+	return &providers.Error{Kind: fs.ErrExist, Advice: clashAdvice}
+}
+
+func errPrecondition(cause string) error {
+	return &providers.Error{Kind: providers.ErrPrecondition, Err: errors.New(cause)}
+}
+
+// absent makes fs.ErrNotExist of the ways in which a file can not be there.
+func absent(err error) error {
+	if errors.Is(err, syscall.ENOTDIR) {
+		return fs.ErrNotExist
+	}
+	return err
+}
+
+// errStripped is the error of a file that was sealed and is not any more.
+var errStripped = fmt.Errorf("%w: its header is gone", ErrDamaged)
