@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"sealdav/internal/config"
+	"sealdav/providers"
+	"sealdav/sse"
+)
+
+// explanation is what a kind of failure means, and the command that cures it
+// or shows more.
+type explanation struct {
+	kind    error
+	meaning string
+	cure    func(config.Remote) string
+}
+
+var explanations = []explanation{
+	{errReadable, "the store does not seal what it is told to seal: whoever can read the bucket reads everything",
+		func(r config.Remote) string {
+			return "do not use this store with customer keys; remove sse from " + table(r) + ", or move to one that supports them"
+		}},
+	{providers.ErrUnverified, "the store did not confirm the encryption, so nothing is written there",
+		func(r config.Remote) string {
+			return "use an encryption that the store supports in sse of " + table(r) + bucketCommand(r, "; what its default is: aws s3api get-bucket-encryption --bucket %s")
+		}},
+	{providers.ErrKey, "the store refuses the key, or the object lies under another one",
+		func(r config.Remote) string {
+			return "see that the keys in sse of " + table(r) + " are the right ones"
+		}},
+	{fs.ErrPermission, "the store knows the credentials, or the lack of them, and does not permit this",
+		func(r config.Remote) string {
+			if r.URL.Store == sse.Local {
+				return fmt.Sprintf("give the user that sealdav runs as access to the directory; what it has: ls -ld %s", r.URL.Path)
+			}
+			return "permit s3:ListBucket on the bucket, and s3:GetObject, s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload on its objects; whose credentials these are: aws sts get-caller-identity"
+		}},
+	{fs.ErrNotExist, "there is no such bucket or directory",
+		func(r config.Remote) string {
+			if r.URL.Store == sse.Local {
+				return "mkdir -p " + r.URL.Path
+			}
+			return "check url, region and endpoint of " + table(r) + bucketCommand(r, ", or make it: aws s3api create-bucket --bucket %s")
+		}},
+	{providers.ErrQuota, "there is no space left", func(config.Remote) string { return "delete something, or raise the quota" }},
+	{providers.ErrThrottled, "the store asks for fewer requests", func(config.Remote) string { return "try again later" }},
+	{providers.ErrUnavailable, "the store cannot be reached, or failed",
+		func(r config.Remote) string {
+			if r.Endpoint != "" {
+				return fmt.Sprintf("check url, region and endpoint of %s; whether it answers: curl -sv -o /dev/null %s", table(r), r.Endpoint)
+			}
+			return "check url, region and endpoint of " + table(r) + bucketCommand(r, "; whether it answers: aws s3api head-bucket --bucket %s")
+		}},
+	{context.DeadlineExceeded, fmt.Sprintf("the remote took longer than %v", checkTimeout),
+		func(config.Remote) string { return "check the network to the store" }},
+}
+
+// explain says what a failure means and what cures it. What the provider
+// advises is nearer to the case than what holds for its kind.
+func explain(err error, r config.Remote) (meaning, cure string) {
+	for _, e := range explanations {
+		if errors.Is(err, e.kind) {
+			meaning, cure = e.meaning, e.cure(r)
+			break
+		}
+	}
+	if advice := providers.Advice(err); advice != "" {
+		meaning = advice
+	}
+	return meaning, cure
+}
+
+func table(r config.Remote) string { return "[remotes." + r.Name + "]" }
+
+// bucketCommand is a part of a cure that holds for S3, with the bucket's name.
+func bucketCommand(r config.Remote, format string) string {
+	if r.URL.Store != sse.S3 {
+		return ""
+	}
+	return fmt.Sprintf(format, r.URL.Bucket)
+}
