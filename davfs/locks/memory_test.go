@@ -87,9 +87,16 @@ func TestLimits(t *testing.T) {
 			m := locks.NewMemory()
 			big.Shared, big.Timeout = true, time.Minute
 			root := big.Root
-			for i := range 1000 {
+			for i := range 200 { // what is removed takes no room
 				big.Root = fmt.Sprintf("/%d%s", i, root)
-				l, err := m.Create(t.Context(), big)
+				l := create(t, m, big)
+				if err := m.Remove(t.Context(), big.Root, l.Token); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for i := range 200 {
+				big.Root = fmt.Sprintf("/%d%s", i, root)
+				_, err := m.Create(t.Context(), big)
 				if errors.Is(err, locks.ErrTooMany) {
 					if i < 50 {
 						t.Errorf("no room after %d locks", i)
@@ -98,11 +105,6 @@ func TestLimits(t *testing.T) {
 				}
 				if err != nil {
 					t.Fatal(err)
-				}
-				if i%2 == 0 { // what is removed takes no room
-					if err := m.Remove(t.Context(), big.Root, l.Token); err != nil {
-						t.Fatal(err)
-					}
 				}
 			}
 			t.Error("there is room for any amount")
@@ -250,26 +252,20 @@ func TestExpiredLeaveTheStore(t *testing.T) {
 	}
 }
 
-// TestNothingLeft: locks that are gone leave no nodes behind, in whatever order
-// they went. Were one left, its count would refuse the lock on the root.
-func TestNothingLeft(t *testing.T) {
+// TestConflictNamesTheFirst: of several locks in the way below, always the same
+// one is named.
+func TestConflictNamesTheFirst(t *testing.T) {
 	m := locks.NewMemory()
-	paths := []string{"/a", "/a/b/c", "/a/b", "/a/b/c/d/e", "/a/b/x", "/"}
-	for range 50 {
-		var held []locks.Lock
-		for _, p := range paths {
-			held = append(held, create(t, m, locks.Lock{Root: p, Timeout: time.Minute}))
+	for _, l := range []locks.Lock{{Root: "/d/b"}, {Root: "/d/c/a"}, {Root: "/d/a/x/y"}, {Root: "/d/a/x", Shared: true}, {Root: "/d/0/s", Shared: true}} {
+		l.Timeout = time.Minute
+		create(t, m, l)
+	}
+	for shared, want := range map[bool]string{false: "/d/0/s", true: "/d/a/x/y"} {
+		_, err := m.Create(t.Context(), locks.Lock{Root: "/", Infinite: true, Shared: shared, Timeout: time.Minute})
+		ce, ok := errors.AsType[*locks.ConflictError](err)
+		if !ok || ce.Root != want {
+			t.Errorf("shared %v: got error %v, want a conflict with %s", shared, err, want)
 		}
-		for _, l := range held {
-			if err := m.Remove(t.Context(), l.Root, l.Token); err != nil {
-				t.Fatal(err)
-			}
-		}
-		l := create(t, m, locks.Lock{Root: "/", Infinite: true, Timeout: time.Minute})
-		if err := m.Remove(t.Context(), "/", l.Token); err != nil {
-			t.Fatal(err)
-		}
-		paths = append(paths[1:], paths[0])
 	}
 }
 

@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -31,7 +33,11 @@ var bucket = []byte("locks")
 // the end of an expired lock, which needs no proof. One process at a time can
 // have the file open; another's Open fails after a second.
 func Open(path string, opts ...locks.Option) (locks.System, error) {
-	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: openTimeout})
+	var db *bolt.DB
+	err := guarded(func() (err error) {
+		db, err = bolt.Open(path, 0o600, &bolt.Options{Timeout: openTimeout})
+		return err
+	})
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, fmt.Errorf("lock file %s: another process has it open; end that one, or give each server a state folder of its own: %w", path, err)
@@ -45,9 +51,26 @@ func Open(path string, opts ...locks.Option) (locks.System, error) {
 	return locks.Load(s, opts...)
 }
 
+var errDamaged = errors.New("the file is damaged")
+
+// guarded runs fn, which works on the database. A file that was cut short or
+// written over makes bolt panic or touch memory that is not there; that is to
+// be an error, which can say what to do. Locks that bolt took are then never
+// given back, so the database must not be used again, nor closed; the process
+// is not expected to go on for long.
+func guarded(fn func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %v", errDamaged, r)
+		}
+	}()
+	return fn()
+}
+
 func unreadable(path string, err error) error {
-	if pe := (*os.PathError)(nil); errors.As(err, &pe) {
-		return fmt.Errorf("lock file: %w", err)
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		return fmt.Errorf("lock file: %w", pe)
 	}
 	return fmt.Errorf("lock file %s cannot be read; move it away to start without locks: %w", path, err)
 }
@@ -100,6 +123,7 @@ type store struct {
 	db   *bolt.DB
 
 	commit sync.Mutex // held while a batch is written
+	broken error      // guarded by commit: errDamaged, once it occurred
 
 	mu   sync.Mutex
 	next *batch // what Write adds to
@@ -115,7 +139,7 @@ type batch struct {
 
 // Load implements locks.Store.
 func (s *store) Load() (found []locks.Lock, err error) {
-	err = s.db.Update(func(tx *bolt.Tx) error {
+	err = s.update(func(tx *bolt.Tx) error {
 		b, err := tx.CreateBucketIfNotExists(bucket)
 		if err != nil {
 			return err
@@ -170,7 +194,7 @@ func (s *store) write(b *batch) error {
 	if len(b.put)+len(b.del) == 0 {
 		return nil
 	}
-	err := s.db.Update(func(tx *bolt.Tx) error {
+	err := s.update(func(tx *bolt.Tx) error {
 		all := tx.Bucket(bucket)
 		for token := range b.del {
 			if err := all.Delete([]byte(token)); err != nil {
@@ -194,10 +218,28 @@ func (s *store) write(b *batch) error {
 	return nil
 }
 
+// update is called by Load and with commit held.
+func (s *store) update(fn func(tx *bolt.Tx) error) error {
+	if s.broken != nil {
+		return s.broken
+	}
+	err := guarded(func() error { return s.db.Update(fn) })
+	if errors.Is(err, errDamaged) {
+		s.broken = err
+	}
+	return err
+}
+
 // Close implements locks.Store.
 func (s *store) Close() error {
 	s.mu.Lock()
 	b := s.next
 	s.mu.Unlock()
-	return errors.Join(s.flush(b), s.db.Close())
+	err := s.flush(b)
+	s.commit.Lock()
+	defer s.commit.Unlock()
+	if s.broken != nil {
+		return err
+	}
+	return errors.Join(err, s.db.Close())
 }

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -97,6 +98,53 @@ func TestOpenErrors(t *testing.T) {
 		if after, _ := os.ReadFile(path); tt.name != "record" && string(after) != string(before) {
 			t.Errorf("%s was changed", tt.name)
 		}
+	}
+}
+
+// TestDamaged: a file that is cut short or partly zeroed, as after a disk's
+// failure, is refused or read, but ends no process.
+func TestDamaged(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "locks")
+	s := open(t, path)
+	for i := range 100 {
+		if _, err := s.Create(t.Context(), locks.Lock{Root: fmt.Sprintf("/%d", i), Timeout: time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	closeSystem(t, s)
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := 0
+	try := func(name string, content []byte) {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := file.Open(path)
+		if err != nil {
+			if want := path + " cannot be read; move it away to start without locks: "; !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: got error %v, want %q", name, err, want)
+			}
+			refused++
+			return
+		}
+		_, _ = s.Create(t.Context(), locks.Lock{Root: "/new", Timeout: time.Hour})
+		_ = s.Close()
+	}
+	page := os.Getpagesize()
+	for at := 0; at < len(good); at += page {
+		if at > 0 { // an empty file is a new one
+			try(fmt.Sprint("cut at ", at), good[:at])
+		}
+		zeroed := slices.Clone(good)
+		clear(zeroed[at : at+page])
+		try(fmt.Sprint("zeroed at ", at), zeroed)
+	}
+	if refused == 0 {
+		t.Error("nothing was refused")
 	}
 }
 
