@@ -41,6 +41,7 @@ var kindStatus = []struct {
 }{
 	{context.DeadlineExceeded, http.StatusGatewayTimeout},
 	{context.Canceled, statusClientClosed},
+	{providers.ErrBody, http.StatusBadRequest},
 	{providers.ErrUnverified, http.StatusBadGateway},
 	{providers.ErrQuota, http.StatusInsufficientStorage},
 	{providers.ErrThrottled, http.StatusServiceUnavailable},

@@ -256,8 +256,21 @@ func (m *mover) copyAsIs(ctx context.Context, dst string, src providers.Object, 
 	if err != nil {
 		return providers.Object{}, err
 	}
-	defer body.Close()
-	return m.dst.remote.Bucket.Put(ctx, dst, body, providers.PutOptions{
+	defer body.Close() //nolint:errcheck // was only read
+	b := &bodyReader{r: body, want: obj.Size}
+	put, err := m.dst.remote.Bucket.Put(ctx, dst, b, providers.PutOptions{
 		Condition: cond, Size: obj.Size, ContentType: obj.ContentType, Metadata: obj.Metadata,
 	})
+	if err != nil && b.err != nil { // the source's failure, and no client's
+		err = sourceError(src.Key, b.err)
+	}
+	return put, err
+}
+
+// sourceError is an error of a body that came from a store.
+func sourceError(key string, err error) error {
+	if _, ok := errors.AsType[*providers.Error](err); ok || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return &providers.Error{Op: "open", Key: key, Kind: providers.ErrUnavailable, Err: err}
 }
