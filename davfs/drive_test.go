@@ -1,4 +1,4 @@
-package davfs_test
+package davfs
 
 import (
 	"bytes"
@@ -10,7 +10,6 @@ import (
 	"sync"
 	"testing"
 
-	"sealdav/davfs"
 	"sealdav/davfs/locks"
 	"sealdav/providers"
 	"sealdav/providers/providertest"
@@ -21,30 +20,30 @@ import (
 type drive struct {
 	*testing.T
 	url     string
-	bucket  *memBucket // of "r"
-	other   *memBucket
+	bucket  *store // of "r"
+	other   *store
 	faults  *providertest.Faults  // around bucket
 	counter *providertest.Counter // around faults
 	locks   *locks.Memory
 	log     *lockedBuffer
 
 	mu     sync.Mutex
-	access davfs.Access // of the requests to come
+	access Access // of the requests to come
 }
 
 // newDrive serves a bucket with the objects keys, each with "content of KEY".
 func newDrive(t *testing.T, keys ...string) *drive {
-	return newDriveWith(t, davfs.Options{}, keys...)
+	return newDriveWith(t, Options{}, keys...)
 }
 
-func newDriveWith(t *testing.T, opts davfs.Options, keys ...string) *drive {
+func newDriveWith(t *testing.T, opts Options, keys ...string) *drive {
 	t.Helper()
-	d := &drive{T: t, bucket: newMemBucket(keys...), other: newMemBucket(), locks: locks.NewMemory(), log: new(lockedBuffer)}
+	d := &drive{T: t, bucket: newStore(keys...), other: newStore(), locks: locks.NewMemory(), log: new(lockedBuffer)}
 	d.faults = &providertest.Faults{Bucket: d.bucket}
 	d.counter = &providertest.Counter{Bucket: d.faults}
 	opts.Locks = d.locks
 	opts.Logger = slog.New(slog.NewTextHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	h, err := davfs.New([]davfs.Remote{{Name: "r", Bucket: d.counter}, {Name: "other", Bucket: d.other}}, opts)
+	h, err := New([]Remote{{Name: "r", Bucket: d.counter}, {Name: "other", Bucket: d.other}}, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +51,7 @@ func newDriveWith(t *testing.T, opts davfs.Options, keys ...string) *drive {
 		d.mu.Lock()
 		access := d.access
 		d.mu.Unlock()
-		h.ServeHTTP(w, r.WithContext(davfs.WithAccess(r.Context(), access)))
+		h.ServeHTTP(w, r.WithContext(WithAccess(r.Context(), access)))
 	}))
 	server.Config.DisableGeneralOptionsHandler = true
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
@@ -63,7 +62,7 @@ func newDriveWith(t *testing.T, opts davfs.Options, keys ...string) *drive {
 }
 
 // as makes the requests to come those of another user.
-func (d *drive) as(a davfs.Access) {
+func (d *drive) as(a Access) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.access = a
@@ -140,10 +139,28 @@ func (d *drive) want(code int, method, path, body string, headers ...string) ans
 	return a
 }
 
+// object puts an object into the bucket behind the server's back.
+func (d *drive) object(key, data, contentType string) {
+	d.bucket.mu.Lock()
+	defer d.bucket.mu.Unlock()
+	d.bucket.replace(key, data, providers.PutOptions{ContentType: contentType})
+}
+
+// content is that of the bucket's object.
+func (d *drive) content(key string) string {
+	d.bucket.mu.Lock()
+	defer d.bucket.mu.Unlock()
+	o, ok := d.bucket.objects[key]
+	if !ok {
+		return "(missing)"
+	}
+	return o.data
+}
+
 // wantContent fails unless the bucket's object has this content.
 func (d *drive) wantContent(key, content string) {
 	d.Helper()
-	if got := d.bucket.content(key); got != content {
+	if got := d.content(key); got != content {
 		d.Errorf("%s holds %q, want %q", key, got, content)
 	}
 }
@@ -187,4 +204,3 @@ func (l *lockedBuffer) String() string {
 	defer l.mu.Unlock()
 	return l.b.String()
 }
-

@@ -1,4 +1,4 @@
-package davfs_test
+package davfs
 
 import (
 	"os/exec"
