@@ -19,7 +19,7 @@ import (
 // and a hundred thousand of them would be more than a server has.
 const (
 	defaultMaxLocks = 100_000
-	maxBytes        = 128 << 20
+	defaultMaxBytes = 128 << 20
 )
 
 // ErrTooMany: the system holds as many locks as it may. Those that expire make
@@ -44,6 +44,7 @@ type Store interface {
 type Memory struct {
 	now      func() time.Time
 	maxLocks int
+	maxBytes int
 	store    Store // nil: none
 
 	mu      sync.RWMutex
@@ -71,7 +72,12 @@ func WithLimit(n int) Option {
 
 // NewMemory returns a Memory without locks.
 func NewMemory(opts ...Option) *Memory {
-	m := &Memory{now: time.Now, maxLocks: defaultMaxLocks, byToken: make(map[string]*entry)}
+	m := &Memory{
+		now:      time.Now,
+		maxLocks: defaultMaxLocks,
+		maxBytes: defaultMaxBytes,
+		byToken:  make(map[string]*entry),
+	}
 	for _, opt := range opts {
 		opt(m)
 	}
@@ -119,7 +125,7 @@ func (m *Memory) Create(ctx context.Context, l Lock) (Lock, error) {
 		}
 		l.Expires = now.Add(l.Timeout)
 		e := &entry{lock: l}
-		if len(m.byToken) >= m.maxLocks || m.bytes+e.size() > maxBytes {
+		if len(m.byToken) >= m.maxLocks || m.bytes+e.size() > m.maxBytes {
 			return nil, nil, ErrTooMany
 		}
 		m.add(e)

@@ -105,7 +105,7 @@ type held struct {
 func testRandom(t *testing.T, c Config) {
 	steps := 300
 	if c.Reopen == nil {
-		steps = 1500 // nothing waits for a disk
+		steps = 1000 // nothing waits for a disk
 	}
 	for seed := range uint64(5) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
