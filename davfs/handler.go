@@ -99,7 +99,14 @@ func (q *request) serve() error {
 		return &statusError{code: http.StatusMethodNotAllowed}
 	}
 	var err error
-	if q.place, err = q.resolve(q.r.URL.Path); err != nil {
+	q.place, err = q.resolve(q.r.URL.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		switch q.r.Method {
+		case http.MethodPut, "MKCOL", "LOCK": // what would be made lacks a parent
+			return errNoRemote
+		}
+	}
+	if err != nil {
 		return err
 	}
 	return serve(q)
