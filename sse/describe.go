@@ -22,7 +22,7 @@ func (s Settings) Describe(store Store) string {
 	case s.Algorithm == AES256:
 		parts = append(parts, "keys of the store (SSE-S3)")
 	case s.Scope != "":
-		parts = append(parts, "encryption scope "+s.Scope)
+		parts = append(parts, "encryption scope "+shownID(s.Scope))
 	default:
 		parts = append(parts, "as the store does by default")
 	}
@@ -39,9 +39,9 @@ func (s Settings) Describe(store Store) string {
 func (s Settings) kmsKey(store Store) string {
 	switch {
 	case store == GCS:
-		return "Cloud KMS key " + s.KMSKeyID
+		return "Cloud KMS key " + shownID(s.KMSKeyID)
 	case s.KMSKeyID == "":
 		return "the account's default KMS key"
 	}
-	return "KMS key " + s.KMSKeyID
+	return "KMS key " + shownID(s.KMSKeyID)
 }

@@ -9,7 +9,8 @@ import (
 
 // What was typed is shown again only where it helps and cannot be a key: a
 // misplaced key must not end in a log because it was misplaced. Nothing of
-// KeySize bytes or more is ever shown, except the part of a path that exists.
+// KeySize bytes or more is ever shown, except the part of a path that exists and
+// the ids of KMS keys.
 
 // shortEnough is the length, in bytes, up to which any plain word is shown.
 const shortEnough = 16
@@ -40,6 +41,15 @@ func shownValue(v string) string {
 		return `"` + v + `"`
 	}
 	return notShown(v)
+}
+
+// shownID is the id of a KMS key or a scope, which are no secrets, unless it has
+// the form of a key that was put in the wrong place.
+func shownID(id string) string {
+	if len(id) == KeySize || textForm(id) != "" {
+		return notShown(id)
+	}
+	return id
 }
 
 // shownVariable is the name of an environment variable; a long one is shown

@@ -145,7 +145,9 @@ func checkResult(t *testing.T, store sse.Store, s sse.Settings, warnings []strin
 		}
 		return
 	}
-	checkText(t, "sse: "+s.Describe(store))
+	if len(leaks(s.KMSKeyID+s.Scope)) == 0 { // an id that holds a key is not known from others
+		checkText(t, "sse: "+s.Describe(store))
+	}
 	checkSettings(t, store, s)
 	checkAgain(t, store, s)
 }

@@ -55,6 +55,8 @@ func TestSealedAndDescribe(t *testing.T) {
 		{sse.S3, sse.Settings{Algorithm: sse.KMS, KMSKeyID: "alias/x"}, true, false, "KMS key alias/x"},
 		{sse.S3, sse.Settings{Algorithm: sse.KMSDSSE, KMSKeyID: "alias/x"}, true, false, "two layers of KMS key alias/x (DSSE-KMS)"},
 		{sse.GCS, sse.Settings{KMSKeyID: "projects/p"}, true, false, "Cloud KMS key projects/p"},
+		{sse.S3, sse.Settings{Algorithm: sse.KMS, KMSKeyID: testKeys["K2"]}, true, false, "KMS key <32 bytes, not shown>"},
+		{sse.S3, sse.Settings{Algorithm: sse.KMS, KMSKeyID: k.Base64()}, true, false, "KMS key <44 bytes, not shown>"},
 		{sse.Azure, sse.Settings{Scope: "my-scope"}, true, false, "encryption scope my-scope"},
 	} {
 		if got := c.s.Describe(c.store); got != c.want {
