@@ -58,8 +58,8 @@
 //   - A value that begins with one of the prefixes is never the key itself,
 //     even if it is 32 bytes; a key that begins so is written raw:.
 //   - Without a prefix the value's own bytes are the key. Base64 or hex text
-//     has another length and is refused with a hint: awscli took such text for
-//     the key, and what that wrote under is not what was meant.
+//     has another length and is refused with a hint. What a value means never
+//     depends on what it looks like, or a raw key could be misread one day.
 //   - base64: takes the standard alphabet, with or without padding; hex: takes
 //     64 digits of either case.
 //   - fileb:// is a file of the 32 bytes and nothing else. file:// is a text
