@@ -41,13 +41,14 @@ func (m *mover) displace(ctx context.Context, n node) error {
 // cannot be put back stays under its other name.
 func (m *mover) settle(ctx context.Context, err error) error {
 	ctx = context.WithoutCancel(ctx)
+	failed := err != nil
 	for _, d := range m.displaced {
-		if err == nil {
-			err = m.dst.removeNode(ctx, d.aside)
+		if !failed {
+			err = errors.Join(err, m.dst.removeNode(ctx, d.aside))
 			continue
 		}
 		if back := m.putBack(ctx, d); back != nil {
-			m.dst.log.Error("a resource that was to be replaced keeps another name", "path", d.from, "now", d.aside.path, "err", back)
+			m.dst.log.Error("what was to be replaced lies under another name now", "path", d.from, "now", d.aside.path, "err", back)
 		}
 	}
 	return err
@@ -61,10 +62,8 @@ func (m *mover) putBack(ctx context.Context, d displaced) error {
 	if err != nil {
 		return err
 	}
-	back := transfer{move: true}
-	if !d.whole {
-		back.overwrite, back.merge = true, true // its parts go together again
-	}
+	// If a part of a folder stayed, the parts go together again.
+	back := transfer{move: true, merge: d.aside.dir && !d.whole}
 	_, err = transferTree(ctx, m.dst, d.from, m.dst, n, back)
 	return err
 }

@@ -46,6 +46,32 @@ func (l *keyList) all() iter.Seq2[int, string] {
 	}
 }
 
+// merge returns the keys of both lists. Either may be nil.
+func (l *keyList) merge(other *keyList) *keyList {
+	if other == nil || other.n == 0 {
+		return l
+	}
+	if l == nil || l.n == 0 {
+		return other
+	}
+	both := new(keyList)
+	next, stop := iter.Pull2(other.all())
+	defer stop()
+	_, theirs, more := next()
+	for _, ours := range l.all() {
+		for ; more && theirs <= ours; _, theirs, more = next() {
+			if theirs < ours {
+				both.add(theirs)
+			}
+		}
+		both.add(ours)
+	}
+	for ; more; _, theirs, more = next() {
+		both.add(theirs)
+	}
+	return both
+}
+
 // bitset is a set of indexes.
 type bitset []uint64
 

@@ -35,6 +35,7 @@ func transferTree(ctx context.Context, dst *tree, dstPath string, src *tree, fro
 	switch {
 	case !m.at.parent:
 		return false, errNoParent
+	case how.merge && m.at.file == nil:
 	case m.at.exists() && !how.overwrite:
 		return false, providers.ErrPrecondition
 	}
@@ -43,16 +44,20 @@ func transferTree(ctx context.Context, dst *tree, dstPath string, src *tree, fro
 			return false, err
 		}
 	}
+	id := transferID{src: src, from: from.path, to: dstPath}
+	existed := m.at.exists()
+	m.resume(dst.unfinished.take(id))
 	w := dst.beginWrite(ctx, dstPath)
 	defer w.fail()
 	arrived, err := m.run(ctx)
 	if err = m.settle(ctx, err); err != nil {
+		dst.unfinished.add(id, m.rest())
 		return false, err
 	}
 	if !m.changesType() {
 		w.put(arrived)
 	}
-	return !m.at.exists(), nil
+	return !existed, nil
 }
 
 // mover is one transfer.
@@ -65,6 +70,7 @@ type mover struct {
 	at        sight // what was at the destination
 
 	displaced []displaced
+	moved     *keyList // of a folder: what may be gone from the source, nil: nothing
 }
 
 // check refuses what cannot be, without asking the store.

@@ -45,6 +45,7 @@ func (m *mover) folder(ctx context.Context) (node, error) {
 	}
 	var gone writes
 	if m.how.move {
+		defer func() { m.moved = m.moved.merge(&x.keys) }()
 		gone = m.src.beginWrite(ctx, m.from.path)
 		defer gone.fail()
 		defer m.src.forget(ctx, m.from.path)
@@ -62,7 +63,7 @@ func (m *mover) folder(ctx context.Context) (node, error) {
 	switch {
 	case m.how.merge:
 	case m.at.dir != nil:
-		err = m.removeLeftovers(ctx, &x.keys)
+		err = m.removeLeftovers(ctx, x.keys.merge(m.moved))
 	default:
 		err = m.removeOld(ctx)
 	}

@@ -27,6 +27,8 @@ type tree struct {
 	log    *slog.Logger
 
 	warned sync.Map // folders whose unspeakable keys were logged
+
+	unfinished unfinished // transfers to here
 }
 
 func newTree(r Remote, c *cache, log *slog.Logger) *tree {
@@ -49,7 +51,7 @@ type transfer struct {
 	move      bool
 	overwrite bool // otherwise an existing destination is ErrPrecondition
 	shallow   bool // Depth 0: a folder without its members
-	merge     bool // members that only the destination has stay
+	merge     bool // into a folder that is there, whose other members stay
 }
 
 // failure is one member of a tree operation that failed.
