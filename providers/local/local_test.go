@@ -1,8 +1,11 @@
 package local
 
 import (
+	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"sealdav/providers"
@@ -84,4 +87,40 @@ func leftovers(t testing.TB, b providers.Bucket) []string {
 		t.Error(err)
 	}
 	return left
+}
+
+// readAll opens key and reads it whole.
+func readAll(t testing.TB, b providers.Bucket, key string, r providers.Range) (string, error) {
+	t.Helper()
+	body, _, err := b.Open(t.Context(), key, providers.OpenOptions{Range: r})
+	if err != nil {
+		return "", err
+	}
+	defer body.Close() //nolint:errcheck // was only read
+	data, err := io.ReadAll(body)
+	return string(data), err
+}
+
+// writeFile writes a file behind the bucket's back.
+func writeFile(t *testing.T, dir, name, content string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ls gives the names in a directory but sealdav's own.
+func ls(t *testing.T, dir string) string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		if e.Name() != reservedDir {
+			names = append(names, e.Name())
+		}
+	}
+	return strings.Join(names, " ")
 }
