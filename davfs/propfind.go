@@ -25,7 +25,8 @@ type propfind struct {
 	wanted    []wanted
 	namesOnly bool   // propname: which properties there are, without values
 	unknown   []byte // elements of the properties that nothing here has
-	missing   []int  // of one resource; kept for its memory
+	missing   []int  // of one resource; kept, as it is, for its memory
+	of        resource
 
 	covering []locks.Lock            // locks that cover the folder itself
 	inside   map[string][]locks.Lock // locks on what is below it, by their root
@@ -266,7 +267,9 @@ func (r *resource) name() string {
 
 // respond appends the response for one resource: what it has under 200, what
 // it lacks under 404.
-func (p *propfind) respond(r resource) {
+func (p *propfind) respond(of resource) {
+	p.of = of
+	r := &p.of
 	b := append(p.m.b, "<D:response><D:href>"...)
 	b = p.q.h.appendHref(b, r.tree, r.path, r.dir)
 	b = append(b, "</D:href>"...)
@@ -278,7 +281,7 @@ func (p *propfind) respond(r resource) {
 		l, start := &liveProps[w.prop], len(b)
 		var ok bool
 		b = append(append(append(b, "<D:"...), l.name...), '>')
-		if b, ok = l.value(b, p.q, &r); !ok {
+		if b, ok = l.value(b, p.q, r); !ok {
 			b = b[:start]
 			if w.must {
 				p.missing = append(p.missing, w.prop)
