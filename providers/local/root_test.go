@@ -131,6 +131,15 @@ func TestSymlinks(t *testing.T) {
 	if got, err := readAll(t, b, "moved", providers.Range{}); got != "inside" || err != nil {
 		t.Errorf("a moved link reads %q, %v", got, err)
 	}
+	if err := os.Symlink("inside", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := putString(t, b, "link", "other"); err != nil {
+		t.Errorf("Put over a link: %v", err)
+	}
+	if got, err := readAll(t, b, "inside", providers.Range{}); got != "inside" || err != nil {
+		t.Errorf("what the link led to reads %q, %v", got, err)
+	}
 	if got := ls(t, outside); got != "secret" {
 		t.Errorf("outside there is %q, want secret", got)
 	}
