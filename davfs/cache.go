@@ -33,6 +33,7 @@ const (
 type cache struct {
 	ttl time.Duration // 0: for as long as the cache itself lives
 	max int           // entries, all folders together
+	big int           // entries of a folder that is too large to keep
 
 	mu      sync.Mutex
 	folders map[folderID]*listing
@@ -41,6 +42,38 @@ type cache struct {
 	fills   map[folderID][]*fill
 	writes  map[writeID][]*write
 	timer   *time.Timer // set while there are folders that can expire
+	// nodes are what single requests to the store have found, in the cache of
+	// a request only, until it writes.
+	nodes map[nodeID]node
+}
+
+// nodeID is a question to tree.stat.
+type nodeID struct {
+	folderID
+	asDir bool
+}
+
+// remembered is what the store has answered to the question before.
+func (c *cache) remembered(t *tree, path string, asDir bool) (n node, ok bool) {
+	if c == nil {
+		return node{}, false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, ok = c.nodes[nodeID{folderID{t, path}, asDir}]
+	return n, ok
+}
+
+func (c *cache) remember(t *tree, n node, asDir bool) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.nodes == nil {
+		c.nodes = make(map[nodeID]node)
+	}
+	c.nodes[nodeID{folderID{t, n.path}, asDir}] = n
 }
 
 // folderID is a folder in one of the trees.
@@ -122,7 +155,7 @@ func compareItems(a, b item) int {
 
 func newCache(ttl time.Duration, maxEntries int) *cache {
 	return &cache{
-		ttl: ttl, max: maxEntries,
+		ttl: ttl, max: maxEntries, big: min(maxCachedFolder, maxEntries-1),
 		folders: make(map[folderID]*listing),
 		fills:   make(map[folderID][]*fill),
 		writes:  make(map[writeID][]*write),
@@ -298,6 +331,7 @@ func (c *cache) forget(t *tree, path string) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	clear(c.nodes)
 	for id, l := range c.folders {
 		if below(id) {
 			c.drop(l)

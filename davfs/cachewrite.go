@@ -43,7 +43,7 @@ func (fs fills) add(name string, n node) {
 		if f == nil || f.tooBig {
 			continue
 		}
-		if len(f.l.items) >= min(maxCachedFolder, f.c.max-1) {
+		if len(f.l.items) >= f.c.big {
 			f.tooBig, f.l.items = true, nil
 			continue
 		}
@@ -178,6 +178,7 @@ func (c *cache) end(w *write, change func(l *listing, name string)) {
 		delete(c.writes, w.id)
 	}
 	spoil(c.fills[w.id.folderID])
+	clear(c.nodes)
 	l := c.folders[w.id.folderID]
 	if l == nil {
 		return
@@ -202,6 +203,7 @@ func (t *tree) markFolder(ctx context.Context, path string, marker providers.Obj
 		}
 		c.mu.Lock()
 		spoil(c.fills[folderID{t, path}])
+		clear(c.nodes)
 		if l := c.folders[folderID{t, path}]; l != nil {
 			l.marker = new(newItem("", node{dir: true, obj: marker}))
 		}

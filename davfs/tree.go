@@ -125,18 +125,22 @@ func (t *tree) stat(ctx context.Context, path string, asDir bool) (node, error) 
 	if s, ok := t.known(ctx, path); ok {
 		return s.pick(asDir)
 	}
+	memo := memoOf(ctx)
+	if n, ok := memo.remembered(t, path, asDir); ok {
+		return n, nil
+	}
+	first, second := t.statFile, t.statFolder
 	if asDir {
-		n, err := t.statFolder(ctx, path)
-		if !errors.Is(err, fs.ErrNotExist) {
-			return n, err
-		}
-		return t.statFile(ctx, path)
+		first, second = second, first
 	}
-	n, err := t.statFile(ctx, path)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return n, err
+	n, err := first(ctx, path)
+	if isNotExist(err) {
+		n, err = second(ctx, path)
 	}
-	return t.statFolder(ctx, path)
+	if err == nil {
+		memo.remember(t, n, asDir)
+	}
+	return n, err
 }
 
 // lookup is stat by way of the parent's listing: one request for files and
