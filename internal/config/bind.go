@@ -38,7 +38,8 @@ func placeOf(text string, offset int) place {
 
 // maxEcho is the longest name, in bytes, that a finding repeats: a longer one
 // is no key of ours, and may be a secret on the wrong side of an equals sign.
-const maxEcho = 32
+// A customer key has 32 bytes.
+const maxEcho = 30
 
 func (b *binder) find(key toml.Key, format string, args ...any) {
 	b.findings = append(b.findings, b.finding(key, format, args...))
@@ -135,7 +136,14 @@ func (b *binder) bindValue(key toml.Key, p toml.Primitive, dst reflect.Value) {
 			b.bindTable(key, t, dst)
 		}
 	default:
-		b.bindScalar(key, b.value(p), dst)
+		v := b.value(p)
+		if _, ok := v.(map[string]any); ok { // sse as a table
+			t, _ := b.tables(key, p)
+			for name, p := range t {
+				b.place(append(slices.Clone(key), name), p)
+			}
+		}
+		b.bindScalar(key, v, dst)
 	}
 }
 
