@@ -174,13 +174,13 @@ func openLocks(state string) (locks.System, error) {
 	return file.Open(filepath.Join(state, "locks.db"))
 }
 
-// signals returns contexts that end with the first and with the second SIGTERM
-// or SIGINT. A third ends the process at once.
+// signals returns contexts that end with the first and with the second SIGTERM,
+// SIGINT or SIGHUP (a closed terminal). A third ends the process at once.
 func signals(ctx context.Context) (stop, force context.Context, release func()) {
 	stop, cancelStop := context.WithCancel(ctx)
 	force, cancelForce := context.WithCancel(context.WithoutCancel(ctx))
 	got := make(chan os.Signal, 2)
-	signal.Notify(got, syscall.SIGTERM, os.Interrupt)
+	signal.Notify(got, syscall.SIGTERM, os.Interrupt, syscall.SIGHUP)
 	go func() {
 		for _, cancel := range []context.CancelFunc{cancelStop, cancelForce} {
 			select {
