@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"sealdav/davfs/locks"
@@ -57,6 +58,7 @@ type request struct {
 	w      *responseWriter
 	r      *http.Request
 	access Access
+	above  string   // of a PROPFIND above the prefix: its path, with a slash at its end
 	held   []func() // release the locks that the request was made under
 }
 
@@ -104,6 +106,12 @@ func (q *request) serve() error {
 		switch q.r.Method {
 		case http.MethodPut, "MKCOL", "LOCK": // what would be made lacks a parent
 			return errNoRemote
+		case "PROPFIND":
+			above := strings.TrimRight(q.r.URL.Path, "/") + "/"
+			if strings.HasPrefix(q.h.prefix, above) {
+				q.above = above
+				return q.propfind()
+			}
 		}
 	}
 	if err != nil {
