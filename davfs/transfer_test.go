@@ -239,6 +239,20 @@ func TestTransferAcross(t *testing.T) {
 	}
 }
 
+func TestTransferRemote(t *testing.T) {
+	for _, keys := range [][]string{nil, {"a", "d/", "d/b"}} {
+		src, to := treeOn(newStore(keys...), 0), newStore("x")
+		dst := treeOn(to, 0)
+		created, err := transferTree(t.Context(), dst, "copy", src, find(t, src, ""), transfer{})
+		if err != nil || !created {
+			t.Errorf("copy of a remote: created %v, %v", created, err)
+		}
+		if got := names(t, dst, "copy"); len(got) != min(len(keys), 2) {
+			t.Errorf("copy of %q has %q", keys, got)
+		}
+	}
+}
+
 // TestTransferBroken: a source that breaks off while it is streamed is the
 // store's failure, and leaves what was at the destination.
 func TestTransferBroken(t *testing.T) {

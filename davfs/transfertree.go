@@ -119,8 +119,12 @@ func (x *members) copyAll(ctx context.Context) error {
 			x.note(rel, x.one(ctx, i, rel, e.Object))
 		})
 	}
-	if !x.found && x.from.path != "" {
+	switch {
+	case x.found:
+	case x.from.path != "":
 		return fs.ErrNotExist
+	default: // a remote with nothing in it has no marker either
+		return x.dst.putMarker(ctx, x.dstPath)
 	}
 	x.wg.Wait()
 	return ctx.Err()
