@@ -43,11 +43,11 @@ func (q *request) get() error {
 	return q.index()
 }
 
-// head answers HEAD for a file with the headers of GET. A listing does not know
-// an object's content type, so a node that came from one is looked up.
+// head answers HEAD for a file with the headers of GET, and like GET from the
+// store: a listing that was kept may be old, and does not know content types.
 func (q *request) head() error {
 	n, err := q.tree.stat(q.r.Context(), q.path, q.asDir)
-	if err == nil && !n.dir && n.obj.ContentType == "" && n.seen != parentUnknown {
+	if kept := n.seen != parentUnknown; err == nil && !n.dir && kept {
 		n, err = q.tree.statFile(q.r.Context(), q.path)
 	}
 	if err != nil {
