@@ -47,16 +47,15 @@ type upload struct {
 
 // createUpload begins an upload under the write settings, and notes it.
 func (b *Bucket) createUpload(ctx context.Context, op, key, contentType string, metadata map[string]string) (*upload, error) {
-	return b.createUploadFrom(ctx, op, key, &awss3.CreateMultipartUploadInput{
-		ContentType: optional(contentType), Metadata: metadata,
-	})
+	in := &awss3.CreateMultipartUploadInput{ContentType: optional(contentType), Metadata: metadata}
+	if b.sums {
+		in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32 // what the SDK gives the parts
+	}
+	return b.createUploadFrom(ctx, op, key, in)
 }
 
 func (b *Bucket) createUploadFrom(ctx context.Context, op, key string, in *awss3.CreateMultipartUploadInput) (*upload, error) {
 	in.Bucket, in.Key = &b.bucket, b.full(key)
-	if b.sums {
-		in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32 // what the SDK gives the parts
-	}
 	out, err := b.client.CreateMultipartUpload(ctx, in)
 	if err != nil {
 		return nil, b.writeError(ctx, op, key, providers.Condition{}, err)

@@ -65,6 +65,12 @@ type Config struct {
 	Logger   *slog.Logger // nil: nothing is logged
 }
 
+// Format implements fmt.Formatter for every verb, so that no secret is printed.
+func (cfg Config) Format(s fmt.State, _ rune) { fmt.Fprintf(s, "s3://%s/%s", cfg.Bucket, cfg.Prefix) }
+
+// LogValue implements slog.LogValuer.
+func (cfg Config) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(cfg)) }
+
 // Bucket is a bucket of an S3 store, or a prefix of one.
 type Bucket struct {
 	client  *awss3.Client
