@@ -89,7 +89,7 @@ func defaults() Config {
 	return Config{Server: Server{
 		Listen:            "127.0.0.1:8080",
 		MaxTransferMemory: providers.DefaultTransferMemory,
-		ListCache:         5 * time.Second,
+		ListCache:         2 * time.Second,
 		DrainTimeout:      time.Minute,
 		LogLevel:          Level(slog.LevelInfo),
 		AccessLog:         true,
