@@ -98,9 +98,9 @@ type writeID struct {
 
 // listing is a folder that exists and everything in it.
 type listing struct {
-	id      folderID
-	marker  *item
-	items   []item // in key order
+	id     folderID
+	marker *item
+	items  []item // in key order
 	// looked: fetched by a write to look around, not by a client that listed
 	// the folder. It answers to writes only: who has not listed a folder does
 	// not expect to see it as it was.
