@@ -58,7 +58,7 @@ type Remote struct {
 
 	Region          string  `toml:"region" for:"s3"`
 	Endpoint        HTTPURL `toml:"endpoint" for:"s3 gs az"`
-	PathStyle       bool    `toml:"path_style" for:"s3"`
+	PathStyle       *bool   `toml:"path_style" for:"s3"`
 	CAFile          string  `toml:"ca_file" for:"s3 gs az"`
 	AccessKeyID     Secret  `toml:"access_key_id" for:"s3"`
 	SecretAccessKey Secret  `toml:"secret_access_key" for:"s3"`

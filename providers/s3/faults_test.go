@@ -245,7 +245,7 @@ func TestHelperUpload(t *testing.T) {
 		return // not the child
 	}
 	cfg := s3.Config{Endpoint: args[0], CAFile: args[1], AccessKeyID: args[2], SecretAccessKey: args[3], Bucket: args[4], StateDir: args[5],
-		Region: "us-east-1", PathStyle: true, Settings: customerKey, Buffers: smallParts()}
+		Region: "us-east-1", Settings: customerKey, Buffers: smallParts()}
 	b := open(t, cfg)
 	body, feed := io.Pipe()
 	go func() {

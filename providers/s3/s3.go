@@ -39,8 +39,10 @@ type Config struct {
 	Region string // "": the SDK's (AWS_REGION, profile), else us-east-1
 	// Endpoint is an http or https URL; "": the SDK's (AWS_ENDPOINT_URL_S3,
 	// AWS_ENDPOINT_URL, profile), else Amazon's.
-	Endpoint  string
-	PathStyle bool   // https://host/bucket instead of https://bucket.host
+	Endpoint string
+	// PathStyle: https://host/bucket instead of https://bucket.host; nil: so
+	// for every endpoint but Amazon's, as most of them know no other.
+	PathStyle *bool
 	CAFile    string // PEM of authorities trusted beside the system's
 
 	// Credentials; all empty: the SDK's own chain.
@@ -191,7 +193,6 @@ func (b *Bucket) connect(ctx context.Context, cfg Config) error {
 	}
 	b.client = awss3.NewFromConfig(shared, func(o *awss3.Options) {
 		o.HTTPClient = b.http
-		o.UsePathStyle = cfg.PathStyle
 		if cfg.Endpoint != "" {
 			o.BaseEndpoint = &cfg.Endpoint
 		}
@@ -204,6 +205,10 @@ func (b *Bucket) connect(ctx context.Context, cfg Config) error {
 		o.Logger = logging.Nop{}
 		o.DisableLogOutputChecksumValidationSkipped = true
 		b.amazon = o.BaseEndpoint == nil || isAmazon(*o.BaseEndpoint)
+		o.UsePathStyle = !b.amazon
+		if cfg.PathStyle != nil {
+			o.UsePathStyle = *cfg.PathStyle
+		}
 		b.sums = cfg.Checksums == ChecksumsSupported || cfg.Checksums != ChecksumsRequired && b.amazon
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired

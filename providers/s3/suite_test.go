@@ -18,7 +18,7 @@ var customerKey = sse.Settings{WriteKey: providertest.NewKey('w')}
 // config opens a bucket of a server.
 func config(store *testserver.S3, bucket string, settings sse.Settings) s3.Config {
 	return s3.Config{
-		Bucket: bucket, Endpoint: store.Endpoint, Region: store.Region, PathStyle: true, CAFile: store.CAFile,
+		Bucket: bucket, Endpoint: store.Endpoint, Region: store.Region, CAFile: store.CAFile,
 		AccessKeyID: store.AccessKey, SecretAccessKey: store.SecretKey, Settings: settings,
 	}
 }
