@@ -33,7 +33,7 @@ func (q *request) transfer(move bool) error {
 	if err != nil {
 		return err
 	}
-	dst, err := q.destination()
+	dst, err := q.destination(move)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (q *request) dropInside(replaced []locks.Lock) {
 
 // destination finds the place that the Destination header names, an absolute
 // URL or an absolute path (RFC 4918 section 10.3).
-func (q *request) destination() (place, error) {
+func (q *request) destination(move bool) (place, error) {
 	value := q.r.Header.Get("Destination")
 	u, err := url.Parse(value)
 	if err != nil || value == "" || !strings.HasPrefix(u.Path, "/") || u.Opaque != "" || (u.Host == "") != (u.Scheme == "") {
@@ -111,7 +111,10 @@ func (q *request) destination() (place, error) {
 	if err == nil && (p.isRoot() || p.path == "") {
 		err = errRootStays
 	}
-	return p, err
+	if err != nil {
+		return p, err
+	}
+	return q.spellDestination(p, move)
 }
 
 var errNoRemote = &statusError{code: http.StatusConflict, why: "there is no remote of that name"}

@@ -22,8 +22,14 @@
 // folder is deleted, copied and moved with all its keys. The keys below
 // ".sealdav/" are this server's own; they are not found and not written.
 //
-// Names are compared byte by byte. Case matters, and so does whether an accent
-// is composed.
+// Case matters. A name that is not there finds the file or folder whose name is
+// the same text in another spelling (its accents composed, NFC, or not, NFD): an
+// exact match wins, then the sibling with the same NFC form. Two files that
+// differ in that alone stay two, each reached by its own name. What is made new
+// is called as the client spelled it.
+//
+// Slashes in a row count as one in a URL, so "/r/a//b" is the file "a/b" and
+// never the key "a//b".
 //
 // # Writing
 //

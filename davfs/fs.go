@@ -106,7 +106,7 @@ func (f *FileSystem) Mkdir(ctx context.Context, name string, _ os.FileMode) erro
 // writable resolves a name that is to be made. Remotes are made in the
 // configuration.
 func (f *FileSystem) writable(ctx context.Context, name string) (place, error) {
-	p, err := f.forest.resolve(ctx, name)
+	p, err := f.forest.spelledPlace(ctx, name)
 	if isNotExist(err) {
 		if _, path, _, _ := parseName(name); path == "" {
 			return place{}, fs.ErrPermission
@@ -119,7 +119,7 @@ func (f *FileSystem) writable(ctx context.Context, name string) (place, error) {
 // left either, so it is no error.
 func (f *FileSystem) RemoveAll(ctx context.Context, name string) error {
 	ctx = f.scope(ctx)
-	p, err := f.forest.resolve(ctx, name)
+	p, err := f.forest.spelledPlace(ctx, name)
 	if err == nil && p.isRoot() {
 		err = fs.ErrPermission
 	}
@@ -136,7 +136,7 @@ func (f *FileSystem) RemoveAll(ctx context.Context, name string) error {
 // file; a folder does not replace anything.
 func (f *FileSystem) Rename(ctx context.Context, oldName, newName string) error {
 	ctx = f.scope(ctx)
-	from, err := f.forest.resolve(ctx, oldName)
+	from, err := f.forest.spelledPlace(ctx, oldName)
 	if err != nil {
 		return bare(err)
 	}
@@ -163,7 +163,7 @@ func (f *FileSystem) Rename(ctx context.Context, oldName, newName string) error 
 // Stat implements webdav.FileSystem.
 func (f *FileSystem) Stat(ctx context.Context, name string) (os.FileInfo, error) {
 	ctx = f.scope(ctx)
-	p, err := f.forest.resolve(ctx, name)
+	p, err := f.forest.spelledPlace(ctx, name)
 	if err != nil {
 		return nil, bare(err)
 	}
@@ -195,7 +195,7 @@ func (f *FileSystem) OpenFile(ctx context.Context, name string, flag int, _ os.F
 	if flag&os.O_CREATE != 0 {
 		return f.create(ctx, name, flag)
 	}
-	p, err := f.forest.resolve(ctx, name)
+	p, err := f.forest.spelledPlace(ctx, name)
 	if err != nil {
 		return nil, bare(err)
 	}

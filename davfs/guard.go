@@ -71,8 +71,11 @@ func (q *request) ifState() locks.State {
 			if err != nil {
 				return "", false
 			}
+			if u.Path == q.r.URL.Path {
+				return q.lockPath(), true
+			}
 			t, err := q.resolve(u.Path)
-			return t.lockPath(), err == nil
+			return q.spellCached(t).lockPath(), err == nil
 		},
 		Tokens: func(path string) ([]string, error) {
 			covering, err := q.h.locks.Covering(ctx, path)

@@ -135,7 +135,7 @@ func (q *request) serve() error {
 	if err != nil {
 		return err
 	}
-	return serve(q)
+	return q.spelled(serve)
 }
 
 // resolve finds the place of a decoded URL path for the user.
