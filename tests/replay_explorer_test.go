@@ -1,3 +1,5 @@
+// Its name is not replay_windows_test.go, which Go would build on Windows alone.
+
 package tests
 
 import (
