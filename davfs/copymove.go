@@ -37,6 +37,9 @@ func (q *request) transfer(move bool) error {
 	if err != nil {
 		return err
 	}
+	if dst.tree.ephemeral && dst.tree != q.tree {
+		return errLitter // a file that somebody named so must not be forgotten
+	}
 	if err := q.conditions().evaluate(&n, false); err != nil {
 		return err
 	}

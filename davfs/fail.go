@@ -64,7 +64,7 @@ func explain(err error) string {
 	if errors.Is(err, locks.ErrBadHeader) {
 		return err.Error() // says what is wrong with what the client sent
 	}
-	for _, plain := range []error{errNoParent, errIsDir, errNotDir, errSame, errOverlap, locks.ErrTooMany} {
+	for _, plain := range []error{errNoParent, errIsDir, errNotDir, errSame, errOverlap, errLitter, locks.ErrTooMany} {
 		if errors.Is(err, plain) {
 			return plain.Error()
 		}

@@ -47,6 +47,8 @@ func checkRemote(r Remote) error {
 	switch {
 	case r.Bucket == nil:
 		return fmt.Errorf("remote %q has no bucket", r.Name)
+	case r.Litter.check() != nil:
+		return fmt.Errorf("remote %q: %w", r.Name, r.Litter.check())
 	case r.Name == "":
 		return fmt.Errorf("a remote has no name")
 	case r.Name == "." || r.Name == ".." || !utf8.ValidString(r.Name) ||
@@ -81,7 +83,7 @@ func (f *forest) resolve(ctx context.Context, name string) (place, error) {
 	if t == nil || !AccessOf(ctx).May(remote) {
 		return place{}, fs.ErrNotExist
 	}
-	return place{tree: t, path: path, asDir: asDir}, nil
+	return place{tree: t.holding(path), path: path, asDir: asDir}, nil
 }
 
 // visible lists the trees that the user of ctx may see, sorted by name.

@@ -15,6 +15,8 @@ type Remote struct {
 	Name     string
 	Bucket   providers.Bucket
 	ReadOnly bool
+	// Litter is what becomes of the files that desktops make for themselves.
+	Litter Litter
 }
 
 // Options say how remotes are served. The zero Options are usable.

@@ -24,6 +24,9 @@ const (
 // folder needs a marker to stay. A folder of N members costs a listing and a
 // batch for every thousand of them, and one request to find it.
 func (t *tree) remove(ctx context.Context, path string, asDir bool) error {
+	if t.absent(path) && !reserved(path) {
+		return fs.ErrNotExist
+	}
 	if err := t.mayWrite(ctx, path); err != nil {
 		return err
 	}
@@ -36,6 +39,9 @@ func (t *tree) remove(ctx context.Context, path string, asDir bool) error {
 	}
 	if err := t.keepParent(ctx, n); err != nil {
 		return err
+	}
+	if n.dir {
+		defer t.forgetAside(path)
 	}
 	return t.removeNode(ctx, n)
 }

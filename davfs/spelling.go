@@ -227,4 +227,3 @@ func (f *forest) spelledPlace(ctx context.Context, name string) (place, error) {
 	p.path, err = p.tree.spell(ctx, p.path)
 	return p, err
 }
-

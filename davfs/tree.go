@@ -26,6 +26,9 @@ type tree struct {
 	cache  *cache // nil: none
 	log    *slog.Logger
 
+	aside     *tree // what litter is kept in that the remote hides; nil: none
+	ephemeral bool  // it is such a tree: its folders need not be made
+
 	warned sync.Map // folders whose unspeakable keys were logged
 
 	unfinished unfinished // transfers to here
@@ -33,7 +36,11 @@ type tree struct {
 }
 
 func newTree(r Remote, c *cache, log *slog.Logger) *tree {
-	return &tree{remote: r, cache: c, log: log.With("remote", r.Name)}
+	t := &tree{remote: r, cache: c, log: log.With("remote", r.Name)}
+	if r.Litter == LitterHide {
+		t.aside = newAside(r, log)
+	}
+	return t
 }
 
 // node is a file or a folder as the tree shows it.
@@ -94,6 +101,9 @@ func (t *tree) mayWrite(ctx context.Context, path string) error {
 	if t.remote.ReadOnly || AccessOf(ctx).ReadOnly || reserved(path) {
 		return fs.ErrPermission
 	}
+	if t.absent(path) {
+		return errLitter
+	}
 	return nil
 }
 
@@ -120,10 +130,17 @@ func (t *tree) stat(ctx context.Context, path string, asDir bool) (node, error) 
 	if path == "" {
 		return node{dir: true}, nil
 	}
-	if reserved(path) {
+	if t.absent(path) {
 		return node{}, fs.ErrNotExist
 	}
 	if s, ok := t.known(ctx, path); ok {
+		return s.pick(asDir)
+	}
+	if endsInLitter(path) {
+		s, err := t.look(ctx, path) // as in open
+		if err != nil {
+			return node{}, err
+		}
 		return s.pick(asDir)
 	}
 	memo := memoOf(ctx)
@@ -151,7 +168,7 @@ func (t *tree) lookup(ctx context.Context, path string, asDir bool) (node, error
 	if path == "" {
 		return node{dir: true}, nil
 	}
-	if reserved(path) {
+	if t.absent(path) {
 		return node{}, fs.ErrNotExist
 	}
 	s, err := t.look(ctx, path)
@@ -234,7 +251,7 @@ func (t *tree) child(parent string, e providers.Entry) (n node, ok bool) {
 	} else if key == dirKey(parent) {
 		return node{}, false
 	}
-	if parent == "" && reserved(key) {
+	if parent == "" && reserved(key) || t.hiddenMember(key[len(dirKey(parent)):]) {
 		return node{}, false
 	}
 	if !speakable(key[len(dirKey(parent)):]) {
@@ -257,7 +274,7 @@ func (t *tree) child(parent string, e providers.Entry) (n node, ok bool) {
 // are yielded.
 func (t *tree) children(ctx context.Context, path string) iter.Seq2[node, error] {
 	return func(yield func(node, error) bool) {
-		if reserved(path) {
+		if t.absent(path) {
 			yield(node{}, fs.ErrNotExist)
 			return
 		}
@@ -316,10 +333,19 @@ func (t *tree) open(ctx context.Context, path string, opts providers.OpenOptions
 	if path == "" {
 		return nil, node{}, errIsDir
 	}
-	if reserved(path) {
+	if t.absent(path) {
 		return nil, node{}, fs.ErrNotExist
 	}
 	s, known := t.known(ctx, path)
+	if !known && endsInLitter(path) {
+		// It is mostly not there, and asked for again: a listing answers for
+		// the next ones too.
+		var err error
+		if s, err = t.look(ctx, path); err != nil {
+			return nil, node{}, err
+		}
+		known = true
+	}
 	if known && s.file == nil {
 		if s.dir != nil {
 			return nil, node{}, errIsDir

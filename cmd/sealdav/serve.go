@@ -88,7 +88,7 @@ func openRemotes(ctx context.Context, cfg *config.Config, log *slog.Logger) ([]d
 			failures = append(failures, fmt.Errorf("remote %s (%s): %w", r.Name, r.URL, err))
 			continue
 		}
-		remotes = append(remotes, davfs.Remote{Name: r.Name, Bucket: bucket, ReadOnly: r.ReadOnly})
+		remotes = append(remotes, davfs.Remote{Name: r.Name, Bucket: bucket, ReadOnly: r.ReadOnly, Litter: davfs.Litter(r.Litter)})
 		log.Info("remote", "name", r.Name, "url", r.URL.String(),
 			"encryption", r.Settings.Describe(r.URL.Store), "read_only", r.ReadOnly)
 	}

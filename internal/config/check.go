@@ -149,6 +149,9 @@ func (r *Remote) checkKeys(b *binder, key toml.Key) {
 	if r.Checksums != "" && !slices.Contains(checksums, r.Checksums) {
 		b.find(sub(key, "checksums"), "use one of %s", strings.Join(checksums, ", "))
 	}
+	if r.Litter != "" && !slices.Contains(litters, r.Litter) {
+		b.find(sub(key, "litter"), "use one of %s", strings.Join(litters, ", "))
+	}
 	if r.CAFile != "" {
 		if err := checkCAFile(r.CAFile); err != nil {
 			b.find(sub(key, "ca_file"), "%v", err)
@@ -163,6 +166,9 @@ func (r *Remote) checkKeys(b *binder, key toml.Key) {
 
 // checksums are the values of a remote's key of that name.
 var checksums = []string{"auto", "when_supported", "when_required"}
+
+// litters are the values of a remote's key litter.
+var litters = []string{"store", "hide", "refuse"}
 
 func checkCAFile(path string) error {
 	pem, err := readFile(path, maxFile)
