@@ -46,15 +46,9 @@ func (q *request) get() error {
 // head answers HEAD for a file with the headers of GET, and like GET from the
 // store: a listing that was kept may be old, and does not know content types.
 func (q *request) head() error {
-	n, err := q.tree.stat(q.r.Context(), q.path, q.asDir)
-	if kept := n.seen != parentUnknown; err == nil && !n.dir && kept {
-		n, err = q.tree.statFile(q.r.Context(), q.path)
-	}
+	n, err := q.current()
 	if err != nil {
 		return err
-	}
-	if n.dir {
-		return errIsDir
 	}
 	if err := q.conditions().evaluate(&n, true); err != nil {
 		return q.notSent(err, n)
@@ -68,6 +62,11 @@ func (q *request) head() error {
 // file answers GET for a file.
 func (q *request) file() error {
 	ctx := q.r.Context()
+	if ranges := parseRanges(q.r.Header.Get("Range")); ranges != nil {
+		if done, err := q.parts(ranges); done || err != nil {
+			return err
+		}
+	}
 	c := q.conditions()
 	opts, ok := c.forOpen()
 	if !ok {
@@ -184,8 +183,8 @@ func (q *request) fileHeaders(n node) {
 }
 
 // parseRange reads a Range header of one range of bytes (RFC 9110 section
-// 14.1.2). Everything else is ignored, as section 14.2 allows: other units,
-// bad syntax, and several ranges, which get the whole.
+// 14.1.2); see parseRanges for several. Everything else is ignored, as section
+// 14.2 allows: other units and bad syntax.
 func parseRange(s string) (rng providers.Range, ok bool) {
 	spec, ok := strings.CutPrefix(s, "bytes=")
 	if !ok {

@@ -27,8 +27,7 @@ import (
 // store that fails before the answer has begun is a status; later the
 // connection is broken, so that no half is taken for the whole.
 //
-// A read takes a single range; several in one request are answered with the
-// whole. Conditional headers are decided by the store in the same request, and
+// A read takes up to 16 ranges; those that overlap are one. Conditional headers are decided by the store in the same request, and
 // here only where no store can, such as for a list of entity tags.
 //
 // Locks are exclusive or shared, of depth 0 or infinity, for at most an hour
