@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"sealdav/davfs/locks"
+	"sealdav/providers"
 )
 
 // copy answers COPY.
@@ -40,7 +41,7 @@ func (q *request) transfer(move bool) error {
 	if dst.tree.ephemeral && dst.tree != q.tree {
 		return errLitter // a file that somebody named so must not be forgotten
 	}
-	if err := q.conditions().evaluate(&n, false); err != nil {
+	if err := q.checkWrite(&n); err != nil {
 		return err
 	}
 	effects := []effect{{on: dst, tree: true, member: true, mayExist: true}}
@@ -54,6 +55,9 @@ func (q *request) transfer(move bool) error {
 	if err != nil {
 		return err
 	}
+	if err := q.copyMtime(&n, dst, &how); err != nil {
+		return err
+	}
 	created, err := transferTree(ctx, dst.tree, dst.path, q.tree, n, how)
 	if err != nil {
 		return err
@@ -63,6 +67,34 @@ func (q *request) transfer(move bool) error {
 		q.dropLocks(q.place)
 	}
 	q.created(created)
+	return nil
+}
+
+// copyMtime sees to it that the copy of a file shows the time that the request
+// tells. That of the source goes along if it was ever set, and with a rename.
+func (q *request) copyMtime(n *node, dst place, how *transfer) error {
+	t, ok := q.mtime()
+	if !ok || n.dir {
+		return nil
+	}
+	q.tree.recall(n)
+	_, renames := dst.tree.remote.Bucket.(providers.Renamer)
+	same := n.modTime().Unix() == t.Unix()
+	if same && (n.attrs != nil && !n.attrs.mtime.IsZero() || how.move && renames && dst.tree == q.tree) {
+		q.acceptMtime()
+		return nil
+	}
+	if err := q.tree.examine(q.r.Context(), n); err != nil {
+		return err
+	}
+	attrs := *n.attrs
+	attrs.mtime = t
+	metadata, err := attrs.metadata(n.obj.Metadata)
+	if err != nil {
+		return nil // as it is, without the time
+	}
+	how.replace = &providers.CopyOptions{Replace: true, ContentType: n.obj.ContentType, Metadata: metadata}
+	q.acceptMtime()
 	return nil
 }
 

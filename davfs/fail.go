@@ -47,7 +47,7 @@ func statusOf(err error) int {
 	switch {
 	case errors.Is(err, locks.ErrBadHeader):
 		return http.StatusBadRequest
-	case errors.Is(err, locks.ErrLocked):
+	case errors.Is(err, locks.ErrLocked), errors.Is(err, locks.ErrNoSuchLock):
 		return http.StatusLocked
 	case errors.Is(err, locks.ErrTooMany):
 		return http.StatusServiceUnavailable

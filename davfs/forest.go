@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -14,14 +15,18 @@ import (
 // of them a user sees is decided here and nowhere else; whether he may write
 // is decided by the trees.
 type forest struct {
-	trees map[string]*tree
-	names []string // sorted
-	cache *cache   // shared by the trees; nil: none
+	trees  map[string]*tree
+	names  []string // sorted
+	cache  *cache   // shared by the trees; nil: none
+	memory *memory  // shared by the trees
+	// started is the time of folders that have none of their own, because it
+	// stays the same: clients show 1970 for none.
+	started time.Time
 }
 
 // newForest plants the remotes, whose names must differ.
 func newForest(remotes []Remote, opts Options) (*forest, error) {
-	f := &forest{trees: make(map[string]*tree, len(remotes))}
+	f := &forest{trees: make(map[string]*tree, len(remotes)), memory: newMemory(), started: time.Now()}
 	if opts.ListCache > 0 {
 		f.cache = newCache(opts.ListCache, maxCachedEntries)
 	}
@@ -36,7 +41,9 @@ func newForest(remotes []Remote, opts Options) (*forest, error) {
 		if f.trees[r.Name] != nil {
 			return nil, fmt.Errorf("two remotes are called %q; give one of them another name", r.Name)
 		}
-		f.trees[r.Name] = newTree(r, f.cache, log)
+		t := newTree(r, f.cache, log)
+		t.memory = f.memory
+		f.trees[r.Name] = t
 		f.names = append(f.names, r.Name)
 	}
 	slices.Sort(f.names)

@@ -9,7 +9,6 @@ import (
 	"os"
 	"reflect"
 	"sync"
-	"time"
 
 	"golang.org/x/net/webdav"
 )
@@ -24,8 +23,7 @@ import (
 // Its errors are bare fs.ErrNotExist, fs.ErrExist and the like where
 // os.IsNotExist and its kin are asked, otherwise those of package providers.
 type FileSystem struct {
-	forest  *forest
-	started time.Time // the time of folders that have none
+	forest *forest
 
 	mu    sync.Mutex
 	memos map[context.Context]*cache // of the requests under way
@@ -45,7 +43,7 @@ func NewFileSystem(remotes []Remote, opts Options) (*FileSystem, error) {
 }
 
 func newFileSystem(f *forest) *FileSystem {
-	return &FileSystem{forest: f, started: time.Now(), memos: make(map[context.Context]*cache)}
+	return &FileSystem{forest: f, memos: make(map[context.Context]*cache)}
 }
 
 // memoEntries bounds what a request remembers, in entries.

@@ -77,10 +77,15 @@ func (q *request) file() error {
 		if n.dir {
 			return errIsDir
 		}
-		if err := c.evaluate(&n, true); err != nil {
+		if err := c.onTags().evaluate(&n, true); err != nil {
 			return q.notSent(err, n)
 		}
 		opts = providers.OpenOptions{}
+	}
+	if !c.modifiedSince.IsZero() && c.unmodifiedSince.IsZero() && opts.IfNoneMatch == "" {
+		// The version that is known to be older, if it is still there, need
+		// not be opened.
+		opts.IfNoneMatch = q.tree.unmodified(q.path, c.modifiedSince)
 	}
 	var ranged bool
 	opts.Range, ranged = parseRange(q.r.Header.Get("Range"))
@@ -92,6 +97,9 @@ func (q *request) file() error {
 		return q.notSent(err, node{obj: providers.Object{ETag: opts.IfNoneMatch}})
 	}
 	defer content.Close()
+	if err := c.onDates().evaluate(&n, true); err != nil {
+		return q.notSent(err, n)
+	}
 	start, length := int64(0), n.obj.Size
 	if ranged {
 		start, length = extent(opts.Range, n.obj.Size)
@@ -131,6 +139,9 @@ func (q *request) settleRange(ctx context.Context, opts providers.OpenOptions, c
 	opts.Range = providers.Range{}
 	if unsatisfiable {
 		n, err := q.tree.statFile(ctx, q.path)
+		if err == nil {
+			err = q.conditions().onDates().evaluate(&n, true)
+		}
 		if err != nil {
 			return nil, n, false, err
 		}
@@ -150,7 +161,7 @@ func unchanged(ifRange string, n node) bool {
 		return ifRange == n.obj.ETag
 	}
 	t, err := http.ParseTime(ifRange)
-	return err == nil && t.Unix() == n.obj.ModTime.Unix()
+	return err == nil && t.Unix() == n.modTime().Unix()
 }
 
 // notSent passes on why a file is not sent; a 304 tells the ETag it is about.
@@ -177,8 +188,8 @@ func (q *request) fileHeaders(n node) {
 	if n.obj.ETag != "" {
 		header.Set("ETag", n.obj.ETag)
 	}
-	if !n.obj.ModTime.IsZero() {
-		header.Set("Last-Modified", n.obj.ModTime.UTC().Format(http.TimeFormat))
+	if !n.modTime().IsZero() {
+		header.Set("Last-Modified", n.modTime().UTC().Format(http.TimeFormat))
 	}
 }
 
@@ -332,8 +343,9 @@ func (q *request) entries(failed *error) iter.Seq[browse.Entry] {
 				*failed = err
 				return
 			}
+			q.tree.recall(&n)
 			_, name := splitPath(n.path)
-			if !yield(browse.Entry{Name: name, Dir: n.dir, Size: n.obj.Size, ModTime: n.obj.ModTime,
+			if !yield(browse.Entry{Name: name, Dir: n.dir, Size: n.obj.Size, ModTime: n.modTime(),
 				Href: string(q.h.appendHref(nil, q.tree, n.path, n.dir))}) {
 				return
 			}

@@ -78,6 +78,7 @@ type request struct {
 	access Access
 	above  string   // of a PROPFIND above the prefix: its path, with a slash at its end
 	held   []func() // release the locks that the request was made under
+	rooms  map[*tree]usage
 }
 
 // methods is how each HTTP method but OPTIONS is served. An error that it

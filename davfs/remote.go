@@ -17,6 +17,13 @@ type Remote struct {
 	ReadOnly bool
 	// Litter is what becomes of the files that desktops make for themselves.
 	Litter Litter
+	// Quota is how many bytes the remote may hold, as far as clients are told
+	// and their uploads are refused; 0: no bound. What it holds is counted by
+	// Handler.Measure.
+	Quota int64
+	// MeasureUsage is how often Handler.Measure lists the whole remote to count
+	// its bytes; 0: never.
+	MeasureUsage time.Duration
 }
 
 // Options say how remotes are served. The zero Options are usable.

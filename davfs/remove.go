@@ -54,13 +54,16 @@ func (t *tree) removeNode(ctx context.Context, n node) error {
 		if err := t.remote.Bucket.Delete(ctx, n.path); err != nil {
 			return oneFailure(err)
 		}
+		t.meter.add(-n.obj.Size)
 		w.gone(false)
 		return nil
 	}
 	defer t.forget(ctx, n.path)
 	r := remover{t: t}
+	var freed int64
 	for e, err := range t.list(ctx, dirKey(n.path), providers.ListOptions{Recursive: true}) {
 		if err == nil {
+			freed += e.Size
 			err = r.add(ctx, e.Key)
 		}
 		if err != nil {
@@ -70,6 +73,7 @@ func (t *tree) removeNode(ctx context.Context, n node) error {
 	if err := r.end(ctx); err != nil {
 		return err
 	}
+	t.meter.add(-freed)
 	w.gone(true)
 	return nil
 }

@@ -39,6 +39,9 @@ func transferTree(ctx context.Context, dst *tree, dstPath string, src *tree, fro
 	case m.at.exists() && !how.overwrite:
 		return false, providers.ErrPrecondition
 	}
+	if err := m.admit(); err != nil {
+		return false, err
+	}
 	if how.move && !m.landsBeside() {
 		if err := src.keepParent(ctx, from); err != nil {
 			return false, err
@@ -75,6 +78,44 @@ type mover struct {
 	displaced []displaced
 	moved     *keyList // of a folder: what may be gone from the source, nil: nothing
 	watch     *watch   // of the destination, if it is a folder
+}
+
+// admit refuses what the destination has no room for.
+func (m *mover) admit() error {
+	size, old := int64(-1), int64(0) // of a folder nobody knows
+	switch {
+	case m.how.move && m.dst == m.src:
+		return nil
+	case !m.from.dir:
+		size = m.from.obj.Size
+		if m.at.file != nil {
+			old = m.at.file.obj.Size
+		}
+	}
+	return m.dst.admit(size, old)
+}
+
+// options are those of a copy to the key dst.
+func (m *mover) options(dst string, cond providers.Condition) providers.CopyOptions {
+	if m.how.replace != nil && dst == m.dstPath {
+		opts := *m.how.replace
+		opts.Condition = cond
+		return opts
+	}
+	return providers.CopyOptions{Condition: cond}
+}
+
+// copied notes what the copy of an object means for the rest.
+func (m *mover) copied(obj, src providers.Object) {
+	if m.how.replace != nil && obj.Key == m.dstPath {
+		m.dst.learn(obj, readAttributes(m.how.replace.Metadata), true)
+	} else {
+		m.dst.inherit(obj, m.src, src)
+	}
+	m.dst.meter.add(obj.Size)
+	if m.at.file != nil && obj.Key == m.dstPath {
+		m.dst.meter.add(-m.at.file.obj.Size)
+	}
 }
 
 // check refuses what cannot be, without asking the store.
@@ -156,8 +197,10 @@ func (m *mover) file(ctx context.Context) (node, error) {
 	if m.how.move && m.oneBucket && !m.changesType() {
 		w := m.src.beginWrite(ctx, m.from.path)
 		defer w.fail()
-		obj, err := providers.Rename(ctx, m.src.remote.Bucket, m.dstPath, m.from.obj, providers.CopyOptions{Condition: m.condition()})
+		obj, err := providers.Rename(ctx, m.src.remote.Bucket, m.dstPath, m.from.obj, m.options(m.dstPath, m.condition()))
 		if err == nil {
+			m.copied(obj, m.from.obj)
+			m.src.meter.add(-obj.Size)
 			w.gone(false)
 			return node{path: m.dstPath, obj: obj}, nil
 		}
@@ -240,6 +283,9 @@ func (m *mover) copyMarker(ctx context.Context) error {
 // longer what the listing said is looked at once more.
 func (m *mover) copyObject(ctx context.Context, dst string, src providers.Object, cond providers.Condition) (providers.Object, error) {
 	obj, err := m.copyAsIs(ctx, dst, src, cond)
+	if err == nil {
+		m.copied(obj, src)
+	}
 	if !mayRetry(err) {
 		return obj, err
 	}
@@ -250,7 +296,10 @@ func (m *mover) copyObject(ctx context.Context, dst string, src providers.Object
 	if fresh.ETag == src.ETag {
 		return obj, err
 	}
-	return m.copyAsIs(ctx, dst, fresh, cond)
+	if obj, err = m.copyAsIs(ctx, dst, fresh, cond); err == nil {
+		m.copied(obj, fresh)
+	}
+	return obj, err
 }
 
 // mayRetry reports errors of a source that has changed since it was listed.
@@ -260,7 +309,7 @@ func mayRetry(err error) bool {
 
 func (m *mover) copyAsIs(ctx context.Context, dst string, src providers.Object, cond providers.Condition) (providers.Object, error) {
 	if m.oneBucket {
-		return m.dst.remote.Bucket.Copy(ctx, dst, src, providers.CopyOptions{Condition: cond})
+		return m.dst.remote.Bucket.Copy(ctx, dst, src, m.options(dst, cond))
 	}
 	body, obj, err := m.src.remote.Bucket.Open(ctx, src.Key, providers.OpenOptions{IfMatch: src.ETag})
 	if err != nil {
@@ -268,8 +317,12 @@ func (m *mover) copyAsIs(ctx context.Context, dst string, src providers.Object, 
 	}
 	defer body.Close() //nolint:errcheck // was only read
 	b := &bodyReader{r: body, want: obj.Size}
+	opts := m.options(dst, cond)
+	if !opts.Replace {
+		opts.ContentType, opts.Metadata = obj.ContentType, obj.Metadata
+	}
 	put, err := m.dst.remote.Bucket.Put(ctx, dst, b, providers.PutOptions{
-		Condition: cond, Size: obj.Size, ContentType: obj.ContentType, Metadata: obj.Metadata,
+		Condition: cond, Size: obj.Size, ContentType: opts.ContentType, Metadata: opts.Metadata,
 	})
 	if err != nil && b.err != nil { // the source's failure, and no client's
 		err = sourceError(src.Key, b.err)

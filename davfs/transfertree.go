@@ -35,6 +35,7 @@ type members struct {
 	source   *watch // of the source, if this is a move
 	renamed  bitset // indexes in keys of what is no longer at the source
 	failures []failure
+	bytes    int64 // copied, and still at the source
 }
 
 // folder transfers a folder: all members first, then the deletions, and those
@@ -73,7 +74,9 @@ func (m *mover) folder(ctx context.Context) (node, error) {
 		err = m.removeOld(ctx)
 	}
 	if err == nil && m.how.move {
-		err = x.removeSource(ctx)
+		if err = x.removeSource(ctx); err == nil {
+			x.src.meter.add(-x.bytes)
+		}
 	}
 	if err == nil {
 		gone.gone(true)
@@ -148,8 +151,10 @@ func (x *members) one(ctx context.Context, i int, rel string, obj providers.Obje
 	dst := dirKey(x.dstPath) + rel
 	r, ok := x.src.remote.Bucket.(providers.Renamer)
 	if ok && x.how.move && x.oneBucket && !strings.HasSuffix(dst, "/") {
-		_, err := r.Rename(ctx, dst, obj, providers.CopyOptions{})
+		renamed, err := r.Rename(ctx, dst, obj, providers.CopyOptions{})
 		if err == nil {
+			x.copied(renamed, obj)
+			x.src.meter.add(-renamed.Size)
 			x.mu.Lock()
 			x.renamed.set(i)
 			x.mu.Unlock()
@@ -159,7 +164,12 @@ func (x *members) one(ctx context.Context, i int, rel string, obj providers.Obje
 			return err
 		}
 	}
-	_, err := x.copyObject(ctx, dst, obj, providers.Condition{})
+	copied, err := x.copyObject(ctx, dst, obj, providers.Condition{})
+	if err == nil {
+		x.mu.Lock()
+		x.bytes += copied.Size
+		x.mu.Unlock()
+	}
 	return err
 }
 

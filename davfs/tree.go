@@ -24,6 +24,8 @@ import (
 type tree struct {
 	remote Remote
 	cache  *cache // nil: none
+	memory *memory
+	meter  meter
 	log    *slog.Logger
 
 	aside     *tree // what litter is kept in that the remote hides; nil: none
@@ -36,7 +38,7 @@ type tree struct {
 }
 
 func newTree(r Remote, c *cache, log *slog.Logger) *tree {
-	t := &tree{remote: r, cache: c, log: log.With("remote", r.Name)}
+	t := &tree{remote: r, cache: c, memory: newMemory(), log: log.With("remote", r.Name)}
 	if r.Litter == LitterHide {
 		t.aside = newAside(r, log)
 	}
@@ -50,6 +52,10 @@ type node struct {
 	// obj is the object of a file; of a folder its marker, zero where the
 	// folder exists only through its children or the marker was not looked at.
 	obj providers.Object
+	// attrs are what was kept with obj, nil where that is not known.
+	attrs *attributes
+	// whole: the store was asked for this object alone, and has told all of it.
+	whole bool
 	// seen is what looking the node up told of the folder it lies in.
 	seen parentSeen
 }
@@ -60,6 +66,8 @@ type transfer struct {
 	overwrite bool // otherwise an existing destination is ErrPrecondition
 	shallow   bool // Depth 0: a folder without its members
 	merge     bool // into a folder that is there, whose other members stay
+	// replace, of a file, takes the place of its content type and metadata.
+	replace *providers.CopyOptions
 }
 
 // failure is one member of a tree operation that failed.
@@ -183,7 +191,7 @@ func (t *tree) statFile(ctx context.Context, path string) (node, error) {
 	if err != nil {
 		return node{}, err
 	}
-	return node{path: path, obj: obj}, nil
+	return t.told(path, obj), nil
 }
 
 // statFolder asks whether anything lies in the folder at path.
@@ -263,6 +271,9 @@ func (t *tree) child(parent string, e providers.Entry) (n node, ok bool) {
 	n = node{path: key, dir: e.Dir}
 	if !e.Dir {
 		n.obj = e.Object
+	}
+	if e.Metadata != nil { // a listing that tells it
+		n.attrs = readAttributes(e.Metadata)
 	}
 	return n, true
 }
@@ -354,7 +365,7 @@ func (t *tree) open(ctx context.Context, path string, opts providers.OpenOptions
 	}
 	body, obj, err := t.remote.Bucket.Open(ctx, path, opts)
 	if err == nil {
-		return body, node{path: path, obj: obj}, nil
+		return body, t.told(path, obj), nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, node{}, err
