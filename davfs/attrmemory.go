@@ -84,6 +84,24 @@ func (t *tree) learn(obj providers.Object, attrs *attributes, written bool) {
 	m.set(id, r)
 }
 
+// learnMarker remembers the marker of a folder, which the folder's own listing
+// has shown and that of its parent does not.
+func (t *tree) learnMarker(obj providers.Object) {
+	if obj.Metadata != nil {
+		t.learn(obj, readAttributes(obj.Metadata), false)
+		return
+	}
+	m, id := t.memory, objectID{t, obj.Key}
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if r, ok := m.get(id); !ok || !r.is(obj) {
+		m.set(id, remembered{etag: obj.ETag, modified: obj.ModTime, enc: obj.Encryption})
+	}
+}
+
 // learnFormer remembers that the content of obj, which was learned just now,
 // had another entity tag before: a property was changed, on a store that takes
 // that for another version. A client that knows the former one and has not
@@ -140,7 +158,11 @@ func (t *tree) recall(n *node) {
 	case !ok:
 		return
 	case n.dir && n.obj.Key == "":
-		n.obj = providers.Object{Key: id.key, ETag: r.etag, ModTime: r.modified}
+		modified := r.modified
+		if !n.obj.ModTime.IsZero() { // the listing has told it
+			modified = n.obj.ModTime
+		}
+		n.obj = providers.Object{Key: id.key, ETag: r.etag, ModTime: modified}
 	case !r.is(n.obj):
 		return
 	case r.written && !r.modified.Equal(n.obj.ModTime):

@@ -123,6 +123,7 @@ func newItem(name string, n node) item {
 func (it *item) node(parent string) node {
 	n := node{path: dirKey(parent) + it.name, dir: it.dir, attrs: it.attrs}
 	if it.dir {
+		n.obj.ModTime = it.mod
 		return n
 	}
 	n.obj = it.object(n.path)

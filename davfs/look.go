@@ -90,6 +90,7 @@ func (t *tree) look(ctx context.Context, path string) (sight, error) {
 			s.note(path, n)
 		} else if e.Key == dirKey(parent) && !e.Dir {
 			s.kept = true
+			t.learnMarker(e.Object)
 			fill.marker(e.Object)
 		} else {
 			s.others = true

@@ -234,6 +234,7 @@ func (t *tree) firstPage(ctx context.Context, path string) (node, error) {
 			fill.add(c.path[len(dirKey(path)):], c)
 		} else if e.Key == dirKey(path) && !e.Dir {
 			n.obj = e.Object
+			t.learnMarker(e.Object)
 			fill.marker(e.Object)
 		}
 		if count++; count == pageSize {
@@ -271,6 +272,8 @@ func (t *tree) child(parent string, e providers.Entry) (n node, ok bool) {
 	n = node{path: key, dir: e.Dir}
 	if !e.Dir {
 		n.obj = e.Object
+	} else {
+		n.obj.ModTime = e.ModTime
 	}
 	if e.Metadata != nil { // a listing that tells it
 		n.attrs = readAttributes(e.Metadata)
@@ -319,6 +322,7 @@ func (t *tree) fetch(ctx context.Context, path string, yield func(node, error) b
 		n, ok := t.child(path, e)
 		if !ok {
 			if e.Key == prefix && !e.Dir {
+				t.learnMarker(e.Object)
 				fill.marker(e.Object)
 			}
 			continue

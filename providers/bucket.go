@@ -111,7 +111,8 @@ const (
 type Entry struct {
 	Object
 	// Dir marks what a listing that is not recursive folds together: Key ends
-	// in "/" and stands for every object below it. Only Key is set then.
+	// in "/" and stands for every object below it. Only Key is set then, and
+	// ModTime where the listing tells one.
 	Dir bool
 }
 
