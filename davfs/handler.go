@@ -23,9 +23,10 @@ import (
 // for each member of a folder.
 //
 // PROPFIND takes the depths 0 and 1; infinity is refused with 403
-// propfind-finite-depth. It is answered from one listing, as that arrives. A
-// store that fails before the answer has begun is a status; later the
-// connection is broken, so that no half is taken for the whole.
+// propfind-finite-depth, unless Options.PropfindInfinity allows it. It is
+// answered from one listing, as that arrives. A store that fails before the
+// answer has begun is a status; later the connection is broken, so that no half
+// is taken for the whole.
 //
 // A read takes up to 16 ranges; those that overlap are one. Conditional headers are decided by the store in the same request, and
 // here only where no store can, such as for a list of entity tags.
@@ -42,6 +43,7 @@ import (
 type Handler struct {
 	prefix  string
 	baseURL string
+	deep    bool // PROPFIND of depth infinity is answered
 	forest  *forest
 	locks   locks.System
 	log     *slog.Logger
@@ -57,6 +59,7 @@ func New(remotes []Remote, opts Options) (*Handler, error) {
 		prefix:  cleanPrefix(opts.Prefix),
 		baseURL: opts.BaseURL,
 		forest:  f,
+		deep:    opts.PropfindInfinity,
 		locks:   opts.Locks,
 		log:     opts.Logger,
 	}

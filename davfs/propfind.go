@@ -46,8 +46,8 @@ type wanted struct {
 }
 
 // propfind answers PROPFIND from one listing, streamed. Depth infinity is
-// refused, which RFC 4918 section 9.1 allows: on a bucket it would list
-// everything.
+// refused unless the options allow it, as RFC 4918 section 9.1 permits: on a
+// bucket it lists everything.
 func (q *request) propfind() error {
 	p := &propfind{q: q}
 	if err := p.parse(); err != nil {
@@ -68,6 +68,8 @@ func (q *request) propfind() error {
 	switch {
 	case q.above != "":
 		p.onTheWay(deep)
+	case q.endless():
+		err = p.everything()
 	case q.isRoot():
 		err = p.root(deep)
 	case deep:
@@ -86,7 +88,7 @@ func (q *request) propfindDepth() (deep bool, err error) {
 	switch depth := q.r.Header.Get("Depth"); {
 	case depth == "0":
 		return false, nil
-	case depth == "1":
+	case depth == "1", q.endless():
 		return true, nil
 	case depth == "" || strings.EqualFold(depth, "infinity"):
 		return false, &statusError{code: http.StatusForbidden, condition: "<D:propfind-finite-depth/>"}

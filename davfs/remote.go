@@ -39,6 +39,9 @@ type Options struct {
 	// ListCache is how long a folder's listing may answer for the store;
 	// 0: not at all. Writes through this server show at once either way.
 	ListCache time.Duration
+	// PropfindInfinity answers PROPFIND of depth infinity, which lists all
+	// that lies below a folder, instead of refusing it.
+	PropfindInfinity bool
 	// Logger takes what the handler has to say; nil: nothing is logged.
 	Logger *slog.Logger
 }

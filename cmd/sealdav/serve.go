@@ -116,11 +116,12 @@ func serveRemotes(ctx context.Context, cfg *config.Config, remotes []davfs.Remot
 		}
 	}()
 	handler, err := davfs.New(remotes, davfs.Options{
-		Prefix:    cfg.Server.BaseURL.Path(),
-		BaseURL:   string(cfg.Server.BaseURL),
-		Locks:     system,
-		ListCache: cfg.Server.ListCache,
-		Logger:    log,
+		Prefix:           cfg.Server.BaseURL.Path(),
+		BaseURL:          string(cfg.Server.BaseURL),
+		Locks:            system,
+		ListCache:        cfg.Server.ListCache,
+		PropfindInfinity: cfg.Server.PropfindInfinity,
+		Logger:           log,
 	})
 	if err != nil {
 		return usageError{err}

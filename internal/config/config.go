@@ -30,6 +30,7 @@ type Server struct {
 	BaseURL                HTTPURL       `toml:"base_url"`
 	MaxTransferMemory      Size          `toml:"max_transfer_memory"`
 	ListCache              time.Duration `toml:"list_cache"`
+	PropfindInfinity       bool          `toml:"propfind_infinity"`
 	DrainTimeout           time.Duration `toml:"drain_timeout"`
 	LogLevel               Level         `toml:"log_level"`
 	AccessLog              bool          `toml:"access_log"`
