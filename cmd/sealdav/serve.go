@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"syscall"
 
 	"sealdav/davfs"
@@ -88,7 +89,8 @@ func openRemotes(ctx context.Context, cfg *config.Config, log *slog.Logger) ([]d
 			failures = append(failures, fmt.Errorf("remote %s (%s): %w", r.Name, r.URL, err))
 			continue
 		}
-		remotes = append(remotes, davfs.Remote{Name: r.Name, Bucket: bucket, ReadOnly: r.ReadOnly, Litter: davfs.Litter(r.Litter)})
+		remotes = append(remotes, davfs.Remote{Name: r.Name, Bucket: bucket, ReadOnly: r.ReadOnly,
+			Litter: davfs.Litter(r.Litter), Quota: int64(r.Quota), MeasureUsage: r.MeasureUsage})
 		log.Info("remote", "name", r.Name, "url", r.URL.String(),
 			"encryption", r.Settings.Describe(r.URL.Store), "read_only", r.ReadOnly)
 	}
@@ -138,6 +140,11 @@ func serveRemotes(ctx context.Context, cfg *config.Config, remotes []davfs.Remot
 	if err := srv.Listen(ctx); err != nil {
 		return err
 	}
+	measuring, end := context.WithCancel(ctx)
+	var background sync.WaitGroup
+	background.Go(func() { handler.Measure(measuring) })
+	defer background.Wait()
+	defer end()
 	stop, force, release := signals(ctx)
 	defer release()
 	ready(srv.URL())

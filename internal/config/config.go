@@ -75,11 +75,14 @@ type Remote struct {
 	SASToken         Secret `toml:"sas_token" for:"az"`
 	ConnectionString Secret `toml:"connection_string" for:"az"`
 
-	ReadOnly             bool   `toml:"read_only"`
-	Litter               string `toml:"litter"` // "", or one of litters
-	SSE                  any    `toml:"sse"`    // as written: nil, a string or a table; see Settings
-	RequireEncrypted     bool   `toml:"require_encrypted"`
-	InsecureKeysOverHTTP bool   `toml:"insecure_keys_over_http" for:"s3 gs az"`
+	ReadOnly bool   `toml:"read_only"`
+	Litter   string `toml:"litter"` // "", or one of litters
+
+	Quota                Size          `toml:"quota"`         // 0: none
+	MeasureUsage         time.Duration `toml:"measure_usage"` // 0: never
+	SSE                  any           `toml:"sse"`           // as written: nil, a string or a table; see Settings
+	RequireEncrypted     bool          `toml:"require_encrypted"`
+	InsecureKeysOverHTTP bool          `toml:"insecure_keys_over_http" for:"s3 gs az"`
 
 	// Settings are what SSE, or else the environment variable of the URL's
 	// scheme, asks for.
