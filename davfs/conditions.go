@@ -108,6 +108,9 @@ func (c conditions) forOpen() (opts providers.OpenOptions, ok bool) {
 		}
 	}
 	if c.noneMatch.present {
+		if !c.unmodifiedSince.IsZero() {
+			return opts, false // which comes first
+		}
 		// A weak tag matches its strong one here (RFC 9110 section 13.1.2).
 		if c.noneMatch.any || len(c.noneMatch.tags) != 1 {
 			return opts, false
@@ -133,25 +136,50 @@ func (c conditions) forWrite() (cond providers.Condition, ok bool) {
 	return cond, false
 }
 
-// onTags and onDates are the conditions of one of the two kinds.
-func (c conditions) onTags() conditions {
-	return conditions{match: c.match, noneMatch: c.noneMatch}
-}
-
+// onDates are the conditions on times.
 func (c conditions) onDates() conditions {
 	return conditions{modifiedSince: c.modifiedSince, unmodifiedSince: c.unmodifiedSince}
 }
 
 // checkWrite evaluates the conditions of a request that changes n, which was
-// found at its URL.
+// found at its URL: not as a listing has it, that may be old.
 func (q *request) checkWrite(n *node) error {
 	c := q.conditions()
+	if c.none() {
+		return nil
+	}
+	if seen := n.seen; seen != parentUnknown && !n.dir {
+		fresh, err := q.tree.statFile(q.r.Context(), n.path)
+		if err != nil {
+			return err
+		}
+		*n = fresh
+		n.seen = seen
+	}
 	if !c.unmodifiedSince.IsZero() { // the time that counts may be in the attributes
 		if err := q.tree.describe(q.r.Context(), n); err != nil {
 			return err
 		}
 	}
 	return c.evaluate(n, false)
+}
+
+// checkAbsent evaluates the conditions of a request that makes something where
+// there is nothing. Where there is, it fails for that reason, and conditions do
+// not count (RFC 9110 section 13.2.1).
+func (q *request) checkAbsent() error {
+	failed := q.conditions().evaluate(nil, false)
+	if failed == nil {
+		return nil
+	}
+	_, err := q.tree.lookup(q.r.Context(), q.path, q.asDir)
+	switch {
+	case isNotExist(err):
+		return failed
+	case err != nil:
+		return err
+	}
+	return nil
 }
 
 // evaluate returns ErrPrecondition or ErrNotModified unless the conditions hold

@@ -44,6 +44,7 @@ func (q *request) transfer(move bool) error {
 	if err := q.checkWrite(&n); err != nil {
 		return err
 	}
+	how.pinned = !q.conditions().none()
 	effects := []effect{{on: dst, tree: true, member: true, mayExist: true}}
 	if move {
 		effects = append(effects, effect{on: q.place, tree: true, member: true})

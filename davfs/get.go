@@ -70,14 +70,11 @@ func (q *request) file() error {
 	c := q.conditions()
 	opts, ok := c.forOpen()
 	if !ok {
-		n, err := q.tree.stat(ctx, q.path, q.asDir)
+		n, err := q.current()
 		if err != nil {
 			return err
 		}
-		if n.dir {
-			return errIsDir
-		}
-		if err := c.onTags().evaluate(&n, true); err != nil {
+		if err := c.evaluate(&n, true); err != nil {
 			return q.notSent(err, n)
 		}
 		opts = providers.OpenOptions{}

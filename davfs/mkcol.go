@@ -21,6 +21,9 @@ func (q *request) mkcol() error {
 	if err := q.permit(effect{on: q.place, member: true}); err != nil {
 		return err
 	}
+	if err := q.checkAbsent(); err != nil {
+		return err
+	}
 	if err := q.tree.mkdir(q.r.Context(), q.path); err != nil {
 		return err
 	}

@@ -112,7 +112,7 @@ func (d *descent) enter(path string) error {
 }
 
 func (d *descent) tell(n node) error {
-	r := resource{tree: d.t, node: n, locks: d.locksOn(n.path)}
+	r := resource{tree: d.t, node: n, locks: d.locksOn(n.path), self: d.t == d.p.q.tree && n.path == d.top && n.dir}
 	d.p.respond(r)
 	return d.p.m.grown()
 }

@@ -286,7 +286,7 @@ func (m *mover) copyObject(ctx context.Context, dst string, src providers.Object
 	if err == nil {
 		m.copied(obj, src)
 	}
-	if !mayRetry(err) {
+	if m.how.pinned && isPrecondition(err) || !mayRetry(err) {
 		return obj, err
 	}
 	fresh, statErr := m.src.remote.Bucket.Stat(ctx, src.Key)
@@ -301,6 +301,8 @@ func (m *mover) copyObject(ctx context.Context, dst string, src providers.Object
 	}
 	return obj, err
 }
+
+func isPrecondition(err error) bool { return errors.Is(err, providers.ErrPrecondition) }
 
 // mayRetry reports errors of a source that has changed since it was listed.
 func mayRetry(err error) bool {

@@ -65,6 +65,7 @@ type transfer struct {
 	move      bool
 	overwrite bool // otherwise an existing destination is ErrPrecondition
 	shallow   bool // Depth 0: a folder without its members
+	pinned    bool // a file only as it was seen, not as it has become since
 	merge     bool // into a folder that is there, whose other members stay
 	// replace, of a file, takes the place of its content type and metadata.
 	replace *providers.CopyOptions
