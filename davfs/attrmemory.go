@@ -102,24 +102,27 @@ func (t *tree) learnMarker(obj providers.Object) {
 	}
 }
 
-// learnFormer remembers that the content of obj, which was learned just now,
-// had another entity tag before: a property was changed, on a store that takes
-// that for another version. A client that knows the former one and has not
-// seen the change still means this file.
-func (t *tree) learnFormer(obj providers.Object, former string) {
-	m, id := t.memory, objectID{t, obj.Key}
-	if m == nil || former == obj.ETag {
+// learnPatched remembers a file whose properties were changed, on a store that
+// may take that for another version: the content of obj had the tag former
+// before. A client that knows the file by that one, and has not seen the
+// change, still means this file.
+func (t *tree) learnPatched(obj providers.Object, attrs *attributes, former string) {
+	tags, now := t.formerTags(obj.Key)
+	t.learn(obj, attrs, true)
+	if t.memory == nil || former == obj.ETag {
 		return
 	}
+	if now != former {
+		tags = nil
+	}
+	tags = append(slices.Clone(tags), former)
+	m, id := t.memory, objectID{t, obj.Key}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	r, ok := m.get(id)
-	if !ok || r.etag != obj.ETag {
-		return
+	if r, ok := m.get(id); ok && r.etag == obj.ETag {
+		r.former = tags[max(0, len(tags)-maxFormer):]
+		m.set(id, r)
 	}
-	r.former = append(slices.Clone(r.former), former)
-	r.former = r.former[max(0, len(r.former)-maxFormer):]
-	m.set(id, r)
 }
 
 // formerTags are the entity tags that the object at key had before its

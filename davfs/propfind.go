@@ -102,7 +102,8 @@ var errDepth = &statusError{code: http.StatusBadRequest, why: "this Depth header
 // parse reads what is asked for. Windows sends no body, which means all
 // properties. It also gives up on a folder of more than 1 MB of properties, so
 // that there supportedlock, the longest and the same for everything, is left
-// out; who names it or sends allprop gets it.
+// out, and so are its own names for times that it is told already; who names
+// them or sends allprop gets them.
 func (p *propfind) parse() error {
 	root, _, err := readXML(p.q.body())
 	if err != nil {
@@ -110,7 +111,9 @@ func (p *propfind) parse() error {
 	}
 	if root == nil {
 		p.allDead = true
-		return p.want(false, slices.DeleteFunc(allProps(), func(name xml.Name) bool { return name.Local == "supportedlock" }))
+		return p.want(false, slices.DeleteFunc(allProps(), func(name xml.Name) bool {
+			return name.Local == "supportedlock" || name.Local == "Win32CreationTime" || name.Local == "Win32LastModifiedTime"
+		}))
 	}
 	if root.name != (xml.Name{Space: nsDAV, Local: "propfind"}) {
 		return &statusError{code: http.StatusBadRequest, why: "the body is not a propfind element"}

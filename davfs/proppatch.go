@@ -443,13 +443,13 @@ func (t *tree) keep(ctx context.Context, n node, attrs *attributes, ctype string
 	}
 	attrs = new(*attrs)
 	now := node{path: n.path, dir: n.dir, obj: obj, attrs: attrs}
-	t.learn(obj, attrs, true)
 	if n.dir {
+		t.learn(obj, attrs, true)
 		t.markFolder(ctx, n.path, obj)
 		w.put(node{path: n.path, dir: true})
 		return now, nil
 	}
-	t.learnFormer(obj, n.obj.ETag)
+	t.learnPatched(obj, attrs, n.obj.ETag)
 	w.put(now)
 	return now, nil
 }
