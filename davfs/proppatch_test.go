@@ -83,7 +83,7 @@ func TestProppatchOutcomes(t *testing.T) {
 		{"set twice", "f", set(`<e:a>1</e:a>`) + set(`<e:a>2</e:a>`), map[int][]string{200: {"urn:ea"}}, true},
 		{"set and removed", "f", set(`<e:a>1</e:a>`) + remove(`<e:a/>`), map[int][]string{200: {"urn:ea"}}, false},
 		{"nothing", "f", "", map[int][]string{200: nil}, false},
-		{"too large", "f", set(`<e:a>` + incompressible(4000) + `</e:a>`) + remove(`<e:b/>`), map[int][]string{507: {"urn:ea"}, 424: {"urn:eb"}}, false},
+		{"too large", "f", set(`<e:a>`+incompressible(4000)+`</e:a>`) + remove(`<e:b/>`), map[int][]string{507: {"urn:ea"}, 424: {"urn:eb"}}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newDrive(t, "f", "dir/", "bare/x")
