@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"sealdav/providers"
 )
 
 // forest is all remotes together, as Handler and FileSystem share them. Which
@@ -89,6 +91,9 @@ func (f *forest) resolve(ctx context.Context, name string) (place, error) {
 	t := f.trees[remote]
 	if t == nil || !AccessOf(ctx).May(remote) {
 		return place{}, fs.ErrNotExist
+	}
+	if len(path) > providers.MaxKey {
+		return place{}, providers.CheckKey("stat", path)
 	}
 	return place{tree: t.holding(path), path: path, asDir: asDir}, nil
 }

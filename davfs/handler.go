@@ -121,6 +121,9 @@ func (q *request) serve() error {
 	if !ok {
 		return &statusError{code: http.StatusMethodNotAllowed}
 	}
+	if err := q.checkForm(); err != nil {
+		return err
+	}
 	var err error
 	q.place, err = q.resolve(q.r.URL.Path)
 	if errors.Is(err, fs.ErrNotExist) {
