@@ -252,28 +252,15 @@ var copyBuffers = sync.Pool{New: func() any { return new([256 << 10]byte) }}
 // the header is an error here, and breaks the connection: a file that was cut
 // must not look whole.
 func (q *request) send(content io.Reader, length int64) error {
-	n, err := q.pass(content)
+	buf := copyBuffers.Get().(*[256 << 10]byte)
+	defer copyBuffers.Put(buf)
+	// Nothing but Write is shown of the client's side: its ReadFrom would use a
+	// small buffer of its own.
+	n, err := io.CopyBuffer(struct{ io.Writer }{q.w}, content, buf[:])
 	if err == nil && n != length {
 		err = fmt.Errorf("store sent %d bytes of %d: %w", n, length, io.ErrUnexpectedEOF)
 	}
 	return err
-}
-
-func (q *request) pass(content io.Reader) (int64, error) {
-	// A body that can write itself, such as a file, lets the system copy.
-	if w, ok := content.(io.WriterTo); ok {
-		return w.WriteTo(q.w)
-	}
-	buf := copyBuffers.Get().(*[256 << 10]byte)
-	defer copyBuffers.Put(buf)
-	// Hiding ReadFrom, which would use a small buffer.
-	return io.CopyBuffer(struct{ io.Writer }{q.w}, content, buf[:])
-}
-
-// ReadFrom lets a file be sent by the system.
-func (w *responseWriter) ReadFrom(r io.Reader) (int64, error) {
-	w.began = true
-	return io.Copy(w.ResponseWriter, r)
 }
 
 // index answers GET and HEAD for a folder with a page. It is streamed through

@@ -251,7 +251,7 @@ func TestGetFolder(t *testing.T) {
 	d.wantCalls("list dir/")
 	for _, want := range []string{
 		`href="/r/dir/a%20%3Cb%3E%26.txt"`, "a &lt;b&gt;&amp;.txt", `href="/r/dir/sub/"`, `href="/r/dir/%C3%BC"`,
-		`<a href="/">All remotes</a>`, `<a href="/r/">r</a>`, `<a href="/r/dir/" aria-current="page">dir</a>`,
+		`<a href="/"><bdi>All remotes</bdi></a>`, `<a href="/r/"><bdi>r</bdi></a>`, `<a href="/r/dir/" aria-current="page"><bdi>dir</bdi></a>`,
 	} {
 		if !strings.Contains(a.body, want) {
 			t.Errorf("the page lacks %s:\n%s", want, a.body)

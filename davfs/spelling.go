@@ -197,7 +197,7 @@ func (q *request) spellCached(p place) place {
 	segments := strings.Split(p.path, "/")
 	path := ""
 	for i, name := range segments {
-		s, ok := p.tree.known(q.r.Context(), dirKey(path)+name)
+		s, ok := p.tree.known(q.r.Context(), dirKey(path)+name, toWrite)
 		if !ok {
 			path = dirKey(path) + strings.Join(segments[i:], "/")
 			break

@@ -142,7 +142,7 @@ func (t *tree) stat(ctx context.Context, path string, asDir bool) (node, error) 
 	if t.absent(path) {
 		return node{}, fs.ErrNotExist
 	}
-	if s, ok := t.known(ctx, path); ok {
+	if s, ok := t.known(ctx, path, toRead); ok {
 		return s.pick(asDir)
 	}
 	if endsInLitter(path) {
@@ -352,7 +352,7 @@ func (t *tree) open(ctx context.Context, path string, opts providers.OpenOptions
 	if t.absent(path) {
 		return nil, node{}, fs.ErrNotExist
 	}
-	s, known := t.known(ctx, path)
+	s, known := t.known(ctx, path, toRead)
 	if !known && endsInLitter(path) {
 		// It is mostly not there, and asked for again: a listing answers for
 		// the next ones too.

@@ -132,7 +132,7 @@ func (t *tree) mkdir(ctx context.Context, path string) error {
 	t.learn(obj, noAttributes, true)
 	w.put(node{path: path, dir: true})
 	fill.marker(obj)
-	fill.commit()
+	fill.commitLooked()
 	return nil
 }
 

@@ -13,18 +13,14 @@ import (
 	"sealdav/sse"
 )
 
-// patience is how long a request without a body of note, its retries
-// included, may take to be answered.
-const patience = 30 * time.Second
-
 // errNoAnswer ends a request that was not answered in time.
 var errNoAnswer = errors.New("no answer in time")
 
 // withPatience returns a context that ends when patience does, unless arrived
 // is called first.
-func withPatience(ctx context.Context) (_ context.Context, arrived func(), cancel func()) {
+func (b *Bucket) withPatience(ctx context.Context) (_ context.Context, arrived func(), cancel func()) {
 	ctx, stop := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(patience, func() { stop(errNoAnswer) })
+	timer := time.AfterFunc(b.limits.patience, func() { stop(errNoAnswer) })
 	return ctx, func() { timer.Stop() }, func() { timer.Stop(); stop(nil) }
 }
 
@@ -32,10 +28,10 @@ func withPatience(ctx context.Context) (_ context.Context, arrived func(), cance
 // refusal that may be about keys, and the first 404, are looked into with a
 // GET of one byte.
 func (b *Bucket) Stat(ctx context.Context, key string) (providers.Object, error) {
-	if err := checkKey("stat", key); err != nil {
+	if err := b.checkKey("stat", key); err != nil {
 		return providers.Object{}, err
 	}
-	wait, _, cancel := withPatience(ctx)
+	wait, _, cancel := b.withPatience(ctx)
 	defer cancel()
 	obj, err := b.head(wait, key)
 	if errors.Is(err, errNoKeyFits) || b.doubtful(err) {
@@ -65,15 +61,17 @@ func (b *Bucket) head(ctx context.Context, key string) (obj providers.Object, er
 // what is wrong.
 func (b *Bucket) peek(ctx context.Context, key string) (providers.Object, error) {
 	c := sse.Candidate{}
-	out, err := b.client.GetObject(withReadKey(ctx, c), &awss3.GetObjectInput{Bucket: &b.bucket, Key: b.full(key), Range: new("bytes=0-0")})
+	in := &awss3.GetObjectInput{Bucket: &b.bucket, Key: b.full(key), Range: new("bytes=0-0")}
+	out, err := b.client.GetObject(withReadKey(ctx, c), in)
+	if examine(err).status == 416 { // an empty object has no first byte
+		in.Range = nil
+		out, err = b.client.GetObject(withReadKey(ctx, c), in)
+	}
 	f := examine(err)
 	switch {
 	case err == nil:
 		defer out.Body.Close()
 		return b.found(key, c, getDetails(out)), nil
-	case f.status == 416: // an empty object
-		return providers.Object{}, &providers.Error{Op: "stat", Key: key, Kind: providers.ErrUnavailable,
-			Err: f, Advice: "the store refused to describe an object that it has"}
 	case f.status != 403 && f.mayBeKey():
 		b.exists.Store(true)
 		b.keys.refuse(key)
