@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -419,5 +420,32 @@ func macNames(t *testing.T, _ *harness.Server, f finder) {
 	for _, name := range names {
 		f.want(200, "GET /drive/u%CC%88ber/"+name, noBody)
 		f.want(204, "DELETE /drive/u%CC%88ber/"+name, noBody)
+	}
+}
+
+// TestReplayMacOSLitter copies a file with its second half to a drive that hides
+// such halves: the copy must go through, and the bucket stay clean.
+func TestReplayMacOSLitter(t *testing.T) {
+	r, dir := harness.LocalRemote(t, "drive", harness.NewKey(t).Write())
+	r.More = "litter = \"hide\"\n"
+	s := harness.ServeConfig(t, "", r)
+	f := newFinder(t, s)
+	f.newFile("/drive/f", "content")
+	f.newFile("/drive/._f", "\x00\x05\x16\x07 and what Finder keeps there")
+	f.newFile("/drive/.DS_Store", "\x00\x00\x00\x01Bud1")
+	f.propfind(207, "/drive/._f", "0", macProps).only("/drive/._f")
+	f.propfind(207, "/drive/", "1", macList).wantMembers("/drive/", "/drive/f")
+	f.want(201, "MOVE /drive/f", noBody, "Destination: SERVER/drive/g")
+	f.want(201, "MOVE /drive/._f", noBody, "Destination: SERVER/drive/._g")
+	f.want(204, "DELETE /drive/._g", noBody)
+	f.propfind(404, "/drive/._g", "0", macProps)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.Name() != "g" && e.Name() != ".sealdav" {
+			t.Errorf("%s lies in the directory", e.Name())
+		}
 	}
 }
