@@ -108,8 +108,11 @@ func TestFaultTable(t *testing.T) {
 					if code < 200 || code > 299 {
 						t.Fatalf("without a fault: %d", code)
 					}
-					for at := range clean.moments {
+					for at, when := range clean.moments {
 						for _, fault := range faultKinds {
+							if when != providertest.Before && fault.kind != providers.ErrUnavailable {
+								continue // how it fails matters for what comes next alone
+							}
 							d := newFaultDrive(t, kind.make, request, warm)
 							d.try(request, clean, at, code, fault.kind, fault.status)
 							if t.Failed() {
@@ -131,8 +134,8 @@ type faultDrive struct {
 	locks    *locks.Memory
 
 	mu      sync.Mutex
-	moments int // since the request began
-	at      int // the one that fails, -1: none
+	moments []providertest.When // since the request began
+	at      int                 // the one that fails, -1: none
 	kind    error
 	failed  providertest.Op
 }
@@ -158,15 +161,15 @@ func newFaultDrive(t *testing.T, makeStore func(...string) *store, request fault
 			d.send(faultRequest{method: "PROPFIND", path: path, headers: []string{"Depth: 1"}})
 		}
 	}
-	d.moments = 0
+	d.moments = nil
 	return d
 }
 
 func (d *faultDrive) hook(op providertest.Op) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.moments++
-	if d.moments-1 != d.at {
+	d.moments = append(d.moments, op.When)
+	if len(d.moments)-1 != d.at {
 		return nil
 	}
 	d.failed = op
