@@ -154,7 +154,7 @@ func TestCurl(t *testing.T) {
 				curl("-T", "up", file)
 				// With a body whose length is not known, after "100 Continue".
 				curl("-T", "-", "-H", "Expect: 100-continue", file)
-				curl("--data-binary", name, "-X", "PUT", file)
+				curl("--data-raw", name, "-X", "PUT", file)
 				curl("-X", "COPY", "-H", "Destination: "+file+"2", file)
 				curl("-X", "MOVE", "-H", "Destination: "+file, file+"2")
 				if got := curl(file); got != name {
