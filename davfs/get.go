@@ -329,10 +329,33 @@ func (q *request) entries(failed *error) iter.Seq[browse.Entry] {
 			}
 			q.tree.recall(&n)
 			_, name := splitPath(n.path)
-			if !yield(browse.Entry{Name: name, Dir: n.dir, Size: n.obj.Size, ModTime: n.modTime(),
-				Href: string(q.h.appendHref(nil, q.tree, n.path, n.dir))}) {
+			e := browse.Entry{Name: name, Dir: n.dir, Size: n.obj.Size, ModTime: n.modTime(),
+				Href: string(q.h.appendHref(nil, q.tree, n.path, n.dir))}
+			if !n.dir {
+				e.Encryption = encryptionText(n.obj.Encryption)
+			}
+			if !yield(e) {
 				return
 			}
 		}
 	}
+}
+
+// encryptionText says for a person how a file lies in the store, "" where that
+// is not known.
+func encryptionText(e providers.Encryption) string {
+	text := cmp.Or(encryptionNames[e.Mode], e.Mode)
+	if e.Key != "" {
+		text += " (" + e.Key + ")"
+	}
+	return text
+}
+
+var encryptionNames = map[string]string{
+	providers.ModeSSE:      "key of the store",
+	providers.ModeKMS:      "AWS KMS",
+	providers.ModeDSSE:     "AWS KMS, two layers",
+	providers.ModeCMEK:     "Google Cloud KMS",
+	providers.ModeCustomer: "customer key",
+	providers.ModeScope:    "encryption scope",
 }

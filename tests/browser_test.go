@@ -83,7 +83,8 @@ func TestBrowser(t *testing.T) {
 				s.Put(t, "/drive/a%20%26%20b/"+escapePath(name), []byte("content of "+name))
 			}
 
-			links := pageLinks(chromium(t, s.URL+"/drive/a%20%26%20b/"))
+			page := chromium(t, s.URL+"/drive/a%20%26%20b/")
+			links := pageLinks(page)
 			above := []pageLink{{"/", "All remotes", false}, {"/drive/", "drive", false}, {"/drive/a%20&%20b/", "a & b", false}, {"/drive/", "Up one folder", false}}
 			for i, want := range above {
 				if i >= len(links) || unescape(t, links[i].href) != unescape(t, want.href) || links[i].text != want.text {
@@ -112,14 +113,26 @@ func TestBrowser(t *testing.T) {
 				t.Errorf("%d files to open, %d to download, want %d", len(opened), len(stored), len(names))
 			}
 
+			// A directory tells of each file how it lies there; of a bucket, what
+			// has just been written is remembered.
+			cells := 0
+			for n := range page.Descendants() {
+				if n.Type == html.TextNode && strings.HasPrefix(n.Data, "customer key") {
+					cells++
+				}
+			}
+			if cells != len(names) {
+				t.Errorf("%d files are said to be encrypted, want %d", cells, len(names))
+			}
+
 			// On into the folder, which is empty, and back up to the remotes.
 			i := slices.IndexFunc(links, func(l pageLink) bool { return l.text == "sub?/" })
 			if i < 0 {
 				t.Fatal("there is no link to the folder")
 			}
-			page := string(s.Want(t, []int{http.StatusOK}, "GET", links[i].href, nil).Body)
-			if !strings.Contains(page, "This folder is empty.") {
-				t.Errorf("the empty folder shows\n%s", page)
+			empty := string(s.Want(t, []int{http.StatusOK}, "GET", links[i].href, nil).Body)
+			if !strings.Contains(empty, "This folder is empty.") {
+				t.Errorf("the empty folder shows\n%s", empty)
 			}
 			if root := pageLinks(chromium(t, s.URL+links[0].href)); !slices.ContainsFunc(root, func(l pageLink) bool { return l.href == "/drive/" }) {
 				t.Errorf("the remotes are %v", root)
