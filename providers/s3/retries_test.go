@@ -10,8 +10,8 @@ import (
 	"sealdav/providers"
 )
 
-// TestRetriesEveryCall: what a store fails at once or twice is done all the same,
-// before anyone hears of it, in every call.
+// TestRetriesEveryCall: a call that the store fails once or twice succeeds,
+// before anyone hears of it.
 func TestRetriesEveryCall(t *testing.T) {
 	store := testserver.SharedMinIO(t)
 	for name, fault := range map[string]func(http.ResponseWriter){
