@@ -101,9 +101,8 @@ var errDepth = &statusError{code: http.StatusBadRequest, why: "this Depth header
 
 // parse reads what is asked for. Windows sends no body, which means all
 // properties. It also gives up on a folder of more than 1 MB of properties, so
-// that there supportedlock, the longest and the same for everything, is left
-// out, and so are its own names for times that it is told already; who names
-// them or sends allprop gets them.
+// that there is left out what it does nothing with, and its own names for times
+// that it is told already; who names them or sends allprop gets them.
 func (p *propfind) parse() error {
 	root, _, err := readXML(p.q.body())
 	if err != nil {
@@ -112,7 +111,7 @@ func (p *propfind) parse() error {
 	if root == nil {
 		p.allDead = true
 		return p.want(false, slices.DeleteFunc(allProps(), func(name xml.Name) bool {
-			return name.Local == "supportedlock" || name.Local == "Win32CreationTime" || name.Local == "Win32LastModifiedTime"
+			return slices.Contains(notForWindows, name.Local)
 		}))
 	}
 	if root.name != (xml.Name{Space: nsDAV, Local: "propfind"}) {
@@ -138,6 +137,9 @@ func (p *propfind) parse() error {
 	}
 	return nil
 }
+
+// notForWindows is left out for a client that asks for nothing in particular.
+var notForWindows = []string{"supportedlock", "getcontenttype", "Win32CreationTime", "Win32LastModifiedTime"}
 
 // allProps are the properties that allprop asks for.
 func allProps() []xml.Name {
@@ -383,7 +385,7 @@ func (p *propfind) appendLive(b []byte, r *resource) []byte {
 			}
 			continue
 		}
-		if p.namesOnly {
+		if p.namesOnly || len(b) == start+len(tags[0]) {
 			b = append(b[:start], tags[2]...)
 			continue
 		}

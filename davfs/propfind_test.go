@@ -117,14 +117,15 @@ func TestPropfindKinds(t *testing.T) {
 	names := func(p parsed) []string { return slices.Sorted(maps.Keys(p["/r/f"][200])) }
 	all := []string{"DAV:creationdate", "DAV:displayname", "DAV:getcontentlength", "DAV:getcontenttype", "DAV:getetag",
 		"DAV:getlastmodified", "DAV:lockdiscovery", "DAV:resourcetype", "DAV:supportedlock"}
+	forWindows := slices.DeleteFunc(slices.Clone(all), func(name string) bool { return name == "DAV:supportedlock" || name == "DAV:getcontenttype" })
 	for _, tt := range []struct {
 		name, body string
 		want       []string
 	}{
 		{"allprop", `<propfind xmlns="DAV:"><allprop/></propfind>`, all},
 		{"propname", `<propfind xmlns="DAV:"><propname/></propfind>`, all},
-		{"no body", ``, all[:8]},
-		{"empty body", "\r\n", all[:8]},
+		{"no body", ``, forWindows},
+		{"empty body", "\r\n", forWindows},
 		{"prop", `<propfind xmlns="DAV:"><prop><getetag/><getetag/></prop></propfind>`, []string{"DAV:getetag"}},
 		{"no prop", `<propfind xmlns="DAV:"><prop/></propfind>`, nil},
 		{"extended", `<propfind xmlns="DAV:"><prop><getetag/></prop><x:more xmlns:x="x"/></propfind>`, []string{"DAV:getetag"}},
