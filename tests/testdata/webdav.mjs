@@ -32,6 +32,11 @@ assert.equal(stat.basename, "f");
 assert.ok(stat.etag);
 assert.ok(Date.parse(stat.lastmod));
 
+// The client asks without a body, and shows the type.
+await drive.putFileContents("/a/page.html", "<p>");
+assert.equal((await drive.stat("/a/page.html")).mime, "text/html");
+await drive.deleteFile("/a/page.html");
+
 // Streams, in and out.
 const write = (path, text) => new Promise((done) => drive.createWriteStream(path, {}, done).end(text));
 await Promise.all([write("/a/stream", "y"), write("/a/stream2", "x".repeat(200000))]);
