@@ -139,7 +139,7 @@ func (p *propfind) parse() error {
 }
 
 // notForWindows is left out for a client that asks for nothing in particular.
-var notForWindows = []string{"supportedlock", "getcontenttype", "Win32CreationTime", "Win32LastModifiedTime"}
+var notForWindows = []string{"supportedlock", "displayname", "Win32CreationTime", "Win32LastModifiedTime"}
 
 // allProps are the properties that allprop asks for.
 func allProps() []xml.Name {
