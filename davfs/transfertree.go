@@ -32,7 +32,6 @@ type members struct {
 	slots chan struct{}
 
 	mu       sync.Mutex
-	source   *watch // of the source, if this is a move
 	renamed  bitset // indexes in keys of what is no longer at the source
 	failures []failure
 	bytes    int64 // copied, and still at the source
@@ -48,12 +47,11 @@ func (m *mover) folder(ctx context.Context) (node, error) {
 	}
 	var gone writes
 	if m.how.move {
-		watch, end := m.src.watches.add(m.from.path)
-		defer end()
-		x.source = watch
+		defer m.look(&m.source, m.src, m.from.path)()
 		defer func() { m.moved = m.moved.merge(&x.keys) }()
 		gone = m.src.beginWrite(ctx, m.from.path)
 		defer gone.fail()
+		m.source.own(m.from.path)
 		defer m.src.forget(ctx, m.from.path)
 	}
 	err := x.copyAll(ctx)
@@ -200,7 +198,7 @@ var errChanged = fmt.Errorf("it was written while it was moved, and stays: %w", 
 
 // removeSource deletes what was copied and is still at the source.
 func (x *members) removeSource(ctx context.Context) error {
-	r := remover{t: x.src}
+	r := remover{t: x.src, watch: x.source}
 	prefix := dirKey(x.from.path)
 	for i, rel := range x.keys.all() {
 		if x.renamed.has(i) {
@@ -223,7 +221,7 @@ func (m *mover) removeLeftovers(ctx context.Context, keys *keyList) error {
 	next, stop := iter.Pull2(keys.all())
 	defer stop()
 	_, have, more := next()
-	r := remover{t: m.dst}
+	r := remover{t: m.dst, watch: m.watch}
 	prefix := dirKey(m.dstPath)
 	for e, err := range m.dst.list(ctx, prefix, providers.ListOptions{Recursive: true}) {
 		if err != nil {

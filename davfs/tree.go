@@ -65,8 +65,10 @@ type transfer struct {
 	move      bool
 	overwrite bool // otherwise an existing destination is ErrPrecondition
 	shallow   bool // Depth 0: a folder without its members
-	pinned    bool // a file only as it was seen, not as it has become since
-	merge     bool // into a folder that is there, whose other members stay
+	// partOf is the transfer that this one makes room for.
+	partOf *mover
+	pinned bool // a file only as it was seen, not as it has become since
+	merge  bool // into a folder that is there, whose other members stay
 	// replace, of a file, takes the place of its content type and metadata.
 	replace *providers.CopyOptions
 }
@@ -120,7 +122,13 @@ func (t *tree) mayWrite(ctx context.Context, path string) error {
 // found" is a bucket that is, which must not look like an empty folder.
 func (t *tree) list(ctx context.Context, prefix string, opts providers.ListOptions) iter.Seq2[providers.Entry, error] {
 	return func(yield func(providers.Entry, error) bool) {
+		last := ""
 		for e, err := range t.remote.Bucket.List(ctx, prefix, opts) {
+			if err == nil && e.Key <= last {
+				err = &providers.Error{Op: "list", Key: prefix, Kind: providers.ErrUnavailable,
+					Advice: "The store lists keys out of their order, so that what a folder holds cannot be told."}
+			}
+			last = e.Key
 			if errors.Is(err, fs.ErrNotExist) {
 				err = &providers.Error{Op: "list", Key: prefix, Kind: providers.ErrUnavailable, Err: err,
 					Advice: "The bucket of this remote does not exist."}
