@@ -44,8 +44,9 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 	done
 
 .PHONY: tools
-tools: $(TOOLS) .cache/ceph ## test servers and linters into .cache; as root, Debian's packages too
+tools: $(TOOLS) .cache/ceph ## test servers, clients and linters into .cache; as root, Debian's packages too
 	tools/packages.sh
+	tools/npm.sh .cache/npm-webdav
 
 $(BIN)/%: tools/%.mod tools/%.sum
 	@mkdir -p $(BIN)

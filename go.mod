@@ -13,6 +13,7 @@ require (
 	github.com/minio/sio v0.4.1
 	github.com/pkg/xattr v0.4.12
 	github.com/rogpeppe/go-internal v1.16.0
+	github.com/studio-b12/gowebdav v0.13.0
 	go.etcd.io/bbolt v1.5.0
 	golang.org/x/crypto v0.59.0
 	golang.org/x/net v0.62.0

@@ -3,6 +3,7 @@ package davfs
 import (
 	"context"
 	"slices"
+	"sync"
 
 	"sealdav/providers"
 )
@@ -113,13 +114,16 @@ type write struct {
 }
 
 // writes are the writes in all caches that may know a folder.
-type writes [2]*write
+type writes struct {
+	in   [2]*write
+	over func() // tells the watches
+}
 
 // beginWrite announces a change at path. put, gone or fail must follow.
 func (t *tree) beginWrite(ctx context.Context, path string) writes {
-	t.watches.note(path)
+	t.watches.begin(ctx, path)
 	parent, name := splitPath(path)
-	var ws writes
+	ws := writes{over: sync.OnceFunc(func() { t.watches.end(path) })}
 	for i, c := range t.cachesOf(ctx) {
 		if c == nil {
 			continue
@@ -131,7 +135,7 @@ func (t *tree) beginWrite(ctx context.Context, path string) writes {
 			contend(c.writes[w.id])
 		}
 		c.mu.Unlock()
-		ws[i] = w
+		ws.in[i] = w
 	}
 	return ws
 }
@@ -166,12 +170,19 @@ func (ws writes) gone(dir bool) {
 	})
 }
 
+// undone ends a write that has changed nothing.
+func (ws writes) undone() { ws.finish(func(*listing, string) {}) }
+
 // fail ends a write of which nobody knows what it did. After put or gone it
 // does nothing.
 func (ws writes) fail() { ws.finish(nil) }
 
 func (ws writes) finish(change func(l *listing, name string)) {
-	for _, w := range ws {
+	if ws.over == nil {
+		return // nothing was begun
+	}
+	defer ws.over()
+	for _, w := range ws.in {
 		if w == nil || w.done {
 			continue
 		}

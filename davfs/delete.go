@@ -42,7 +42,7 @@ func (q *request) checkDelete() error {
 	if n.dir && depthErr != nil {
 		return depthErr
 	}
-	return c.evaluate(&n, false)
+	return q.checkWrite(&n)
 }
 
 // dropLocks ends the locks of what is gone. Should that fail, they expire; the

@@ -47,7 +47,7 @@ func statusOf(err error) int {
 	switch {
 	case errors.Is(err, locks.ErrBadHeader):
 		return http.StatusBadRequest
-	case errors.Is(err, locks.ErrLocked):
+	case errors.Is(err, locks.ErrLocked), errors.Is(err, locks.ErrNoSuchLock):
 		return http.StatusLocked
 	case errors.Is(err, locks.ErrTooMany):
 		return http.StatusServiceUnavailable
@@ -64,7 +64,7 @@ func explain(err error) string {
 	if errors.Is(err, locks.ErrBadHeader) {
 		return err.Error() // says what is wrong with what the client sent
 	}
-	for _, plain := range []error{errNoParent, errIsDir, errNotDir, errSame, errOverlap, locks.ErrTooMany} {
+	for _, plain := range []error{errNoParent, errIsDir, errNotDir, errSame, errOverlap, errLitter, locks.ErrTooMany} {
 		if errors.Is(err, plain) {
 			return plain.Error()
 		}

@@ -30,6 +30,16 @@ type effect struct {
 // than the token does not open a lock. The locks whose tokens were submitted
 // are held until the request has ended, however long that takes.
 func (q *request) permit(effects ...effect) error {
+	err := q.permitOnce(effects)
+	if errors.Is(err, locks.ErrNoSuchLock) {
+		// A lock has ended after it was found and before it could be held:
+		// somebody else may have one by now.
+		err = q.permitOnce(effects)
+	}
+	return err
+}
+
+func (q *request) permitOnce(effects []effect) error {
 	lists, err := q.ifLists()
 	if err != nil {
 		return err
@@ -71,8 +81,11 @@ func (q *request) ifState() locks.State {
 			if err != nil {
 				return "", false
 			}
+			if u.Path == q.r.URL.Path {
+				return q.lockPath(), true
+			}
 			t, err := q.resolve(u.Path)
-			return t.lockPath(), err == nil
+			return q.spellCached(t).lockPath(), err == nil
 		},
 		Tokens: func(path string) ([]string, error) {
 			covering, err := q.h.locks.Covering(ctx, path)
@@ -157,7 +170,9 @@ func (g *guard) checkInside(ctx context.Context, path string, covering []locks.L
 	}
 	for _, l := range inside {
 		if g.has(l) {
-			g.hold(ctx, l)
+			if err := g.hold(ctx, l); err != nil {
+				return err
+			}
 			continue
 		}
 		// Another lock shared on the same resource will do.
@@ -184,7 +199,9 @@ func (g *guard) demand(ctx context.Context, on []locks.Lock) error {
 	ok := false
 	for _, l := range on {
 		if g.has(l) {
-			g.hold(ctx, l)
+			if err := g.hold(ctx, l); err != nil {
+				return err
+			}
 			ok = true
 		}
 	}
@@ -205,16 +222,19 @@ func mayUse(l locks.Lock, a Access) bool {
 	return l.User == "" || a.User == "" || l.User == a.User
 }
 
-func (g *guard) hold(ctx context.Context, l locks.Lock) {
+// hold keeps a lock from ending before the request does. locks.ErrNoSuchLock
+// if it has.
+func (g *guard) hold(ctx context.Context, l locks.Lock) error {
 	if g.held[l.Token] {
-		return
+		return nil
+	}
+	release, err := g.q.h.locks.Hold(ctx, l.Token)
+	if err != nil {
+		return err
 	}
 	g.held[l.Token] = true
-	// A lock that cannot be held has just ended; it was valid when the request
-	// came in, and nobody else had taken one by then.
-	if release, err := g.q.h.locks.Hold(ctx, l.Token); err == nil {
-		g.q.held = append(g.q.held, release)
-	}
+	g.q.held = append(g.q.held, release)
+	return nil
 }
 
 // lockedError is a 423 that names the root of the lock in the way.

@@ -16,33 +16,38 @@ import (
 // Handler serves remotes over WebDAV (RFC 4918, class 1 and 2) and to
 // browsers. It is safe for concurrent use.
 //
-// It wraps webdav.Handler of golang.org/x/net, which still answers PROPPATCH.
-// The other methods are its own, because on a bucket x/net would lose data
-// (MOVE deletes its target first, an interrupted PUT is kept), hide failures
-// (a store that is away reads as "not found") or ask the store once or more
-// for each member of a folder.
+// It answers every method itself and leaves none to webdav.Handler of
+// golang.org/x/net, which on a bucket would lose data (MOVE deletes its target
+// first, an interrupted PUT is kept), hide failures (a store that is away reads
+// as "not found"), ask the store once or more for each member of a folder, and
+// forget properties. Who wants x/net's handler all the same has FileSystem.
 //
 // PROPFIND takes the depths 0 and 1; infinity is refused with 403
-// propfind-finite-depth. It is answered from one listing, as that arrives. A
-// store that fails before the answer has begun is a status; later the
-// connection is broken, so that no half is taken for the whole.
+// propfind-finite-depth, unless Options.PropfindInfinity allows it. It is
+// answered from one listing, as that arrives. A store that fails before the
+// answer has begun is a status; later the connection is broken, so that no half
+// is taken for the whole.
 //
-// A read takes a single range; several in one request are answered with the
-// whole. Conditional headers are decided by the store in the same request, and
-// here only where no store can, such as for a list of entity tags.
+// A read takes up to 16 ranges; those that overlap are one. Conditions on entity
+// tags are decided by the store in the same request, and here only where no
+// store can, such as for a list of them. Those on dates are decided here, on
+// what the store has opened: the time that clients are told may be one that a
+// client has set.
 //
-// Locks are exclusive or shared, of depth 0 or infinity, for at most an hour
+// Locks are exclusive or shared, of depth 0 or infinity, for at most a day
 // (10 minutes unless asked for), after which their client has to refresh them.
 // They last as long as a request that was made under them. A token is honoured
 // only for the user who took the lock, and shown to no other. A DELETE or MOVE
 // of a folder needs the tokens of all locks inside. Locks end with what they
 // are on and do not travel with it.
 //
-// Dead properties are refused with 403, but for the times and attributes that
-// Windows sets on every file it writes: those are accepted and not kept.
+// Dead properties, and the times and attributes that Windows sets on every file
+// it writes, are kept with the object; see "Properties" in the documentation of
+// the package.
 type Handler struct {
 	prefix  string
 	baseURL string
+	deep    bool // PROPFIND of depth infinity is answered
 	forest  *forest
 	locks   locks.System
 	log     *slog.Logger
@@ -58,6 +63,7 @@ func New(remotes []Remote, opts Options) (*Handler, error) {
 		prefix:  cleanPrefix(opts.Prefix),
 		baseURL: opts.BaseURL,
 		forest:  f,
+		deep:    opts.PropfindInfinity,
 		locks:   opts.Locks,
 		log:     opts.Logger,
 	}
@@ -79,6 +85,7 @@ type request struct {
 	access Access
 	above  string   // of a PROPFIND above the prefix: its path, with a slash at its end
 	held   []func() // release the locks that the request was made under
+	rooms  map[*tree]usage
 }
 
 // methods is how each HTTP method but OPTIONS is served. An error that it
@@ -118,6 +125,9 @@ func (q *request) serve() error {
 	if !ok {
 		return &statusError{code: http.StatusMethodNotAllowed}
 	}
+	if err := q.checkForm(); err != nil {
+		return err
+	}
 	var err error
 	q.place, err = q.resolve(q.r.URL.Path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -135,7 +145,7 @@ func (q *request) serve() error {
 	if err != nil {
 		return err
 	}
-	return serve(q)
+	return q.spelled(serve)
 }
 
 // resolve finds the place of a decoded URL path for the user.

@@ -15,11 +15,11 @@ import (
 )
 
 // How long locks live. Clients refresh theirs at half of what they were
-// granted, so the limit only decides how long a file stays locked by a client
-// that is gone.
+// granted, unless they are asleep meanwhile: a document that is open over
+// lunch, or over night, must still be locked afterwards.
 const (
 	defaultLockTimeout = 10 * time.Minute
-	maxLockTimeout     = time.Hour
+	maxLockTimeout     = 24 * time.Hour
 )
 
 // maxOwner is how many bytes the owner of a lock may have, as XML. Every

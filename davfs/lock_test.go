@@ -299,3 +299,22 @@ func TestStalledBody(t *testing.T) {
 		t.Errorf("status %d, want 408", got)
 	}
 }
+
+// Item 25: an infinite timeout is told as what was granted, and the root of a
+// lock is a URL path, prefix and escapes included, wherever it is told.
+func TestLockIsTold(t *testing.T) {
+	d := newDriveWith(t, Options{Prefix: "/d"}, "a <&%ü")
+	const path = "/d/r/a%20%3C%26%25%C3%BC"
+	const root = "<D:lockroot><D:href>" + path + "</D:href></D:lockroot>"
+	timeout := fmt.Sprintf("<D:timeout>Second-%d</D:timeout>", int(maxLockTimeout.Seconds()))
+	a := d.want(200, "LOCK", path, lockBody, "Timeout: Infinite", "Depth: 0")
+	b := d.want(207, "PROPFIND", path, `<D:propfind xmlns:D="DAV:"><D:prop><D:lockdiscovery/></D:prop></D:propfind>`, "Depth: 0")
+	for _, body := range []string{a.body, b.body} {
+		if !strings.Contains(body, root) || !strings.Contains(body, timeout) {
+			t.Errorf("the lock is told as\n%s", body)
+		}
+	}
+	if c := d.want(423, "PUT", path, "x"); !strings.Contains(c.body, "<D:href>"+path+"</D:href>") {
+		t.Errorf("body %s", c.body)
+	}
+}

@@ -74,7 +74,7 @@ func (t *tree) look(ctx context.Context, path string) (sight, error) {
 		return s, nil
 	}
 	parent, _ := splitPath(path)
-	s := sight{parent: parent == "", kept: parent == ""}
+	s := sight{parent: parent == "" || t.ephemeral, kept: parent == "" || t.ephemeral}
 	fill := t.beginFill(ctx, parent)
 	defer fill.end()
 	count, last := 0, ""
@@ -90,6 +90,7 @@ func (t *tree) look(ctx context.Context, path string) (sight, error) {
 			s.note(path, n)
 		} else if e.Key == dirKey(parent) && !e.Dir {
 			s.kept = true
+			t.learnMarker(e.Object)
 			fill.marker(e.Object)
 		} else {
 			s.others = true

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"mime"
 	"net/http"
+	"time"
 
 	"sealdav/providers"
 )
@@ -31,16 +32,18 @@ func (q *request) put() error {
 		Condition:   cond,
 		Size:        q.r.ContentLength, // -1, SizeUnknown, where it is chunked
 		ContentType: bodyType(q.r.Header.Get("Content-Type")),
+		Metadata:    q.sentMtime(),
 	})
 	if err != nil {
 		return err
 	}
+	q.acceptMtime()
 	header := q.w.Header()
 	if n.obj.ETag != "" {
 		header.Set("ETag", n.obj.ETag)
 	}
-	if !n.obj.ModTime.IsZero() {
-		header.Set("Last-Modified", n.obj.ModTime.UTC().Format(http.TimeFormat))
+	if !n.modTime().IsZero() {
+		header.Set("Last-Modified", n.modTime().UTC().Format(http.TimeFormat))
 	}
 	q.created(created)
 	return nil
@@ -54,6 +57,31 @@ func (q *request) created(created bool) {
 		return
 	}
 	q.w.WriteHeader(http.StatusNoContent)
+}
+
+// headerMtime tells with a file when it was last changed, in seconds since
+// 1970. ownCloud's clients and rclone send it.
+const headerMtime = "X-OC-Mtime"
+
+// mtime is the time that the request tells with the file.
+func (q *request) mtime() (time.Time, bool) {
+	t, ok := parseSeconds(q.r.Header.Get(headerMtime))
+	return t, ok && t.Unix() >= 0
+}
+
+// sentMtime is the user metadata that says so.
+func (q *request) sentMtime() map[string]string {
+	if t, ok := q.mtime(); ok {
+		return map[string]string{metaMtime: formatSeconds(t)}
+	}
+	return nil
+}
+
+// acceptMtime tells the client that its time is kept.
+func (q *request) acceptMtime() {
+	if _, ok := q.mtime(); ok {
+		q.w.Header()[headerMtime] = []string{"accepted"}
+	}
 }
 
 // writeCondition hands the conditions of the request to the store. Those that

@@ -10,6 +10,11 @@ wanted="
 	cadaver:cadaver
 	mount.davfs:davfs2
 	fusermount3:fuse3
+	gio:libglib2.0-bin
+	dbus-run-session:dbus
+	chromium:chromium
+	node:nodejs
+	npm:npm
 	curl:curl
 	git:git
 	gcc:gcc
@@ -24,6 +29,9 @@ for pair in $wanted; do
 		missing+=("${pair##*:}")
 	fi
 done
+if [ ! -e /usr/libexec/gvfsd-dav ]; then
+	missing+=(gvfs gvfs-daemons gvfs-backends)
+fi
 if [ ${#missing[@]} = 0 ]; then
 	exit 0
 fi

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"syscall"
 
 	"sealdav/davfs"
@@ -96,7 +97,8 @@ func openRemotes(ctx context.Context, cfg *config.Config, log *slog.Logger) ([]d
 			failures = append(failures, fmt.Errorf("remote %s (%s): %w", r.Name, r.URL, err))
 			continue
 		}
-		remotes = append(remotes, davfs.Remote{Name: r.Name, Bucket: bucket, ReadOnly: r.ReadOnly})
+		remotes = append(remotes, davfs.Remote{Name: r.Name, Bucket: bucket, ReadOnly: r.ReadOnly,
+			Litter: davfs.Litter(r.Litter), Quota: int64(r.Quota), MeasureUsage: r.MeasureUsage})
 		log.Info("remote", "name", r.Name, "url", r.URL.String(),
 			"encryption", r.Settings.Describe(r.URL.Store), "read_only", r.ReadOnly)
 	}
@@ -124,11 +126,12 @@ func serveRemotes(ctx context.Context, cfg *config.Config, remotes []davfs.Remot
 		}
 	}()
 	handler, err := davfs.New(remotes, davfs.Options{
-		Prefix:    cfg.Server.BaseURL.Path(),
-		BaseURL:   string(cfg.Server.BaseURL),
-		Locks:     system,
-		ListCache: cfg.Server.ListCache,
-		Logger:    log,
+		Prefix:           cfg.Server.BaseURL.Path(),
+		BaseURL:          string(cfg.Server.BaseURL),
+		Locks:            system,
+		ListCache:        cfg.Server.ListCache,
+		PropfindInfinity: cfg.Server.PropfindInfinity,
+		Logger:           log,
 	})
 	if err != nil {
 		return usageError{err}
@@ -145,6 +148,11 @@ func serveRemotes(ctx context.Context, cfg *config.Config, remotes []davfs.Remot
 	if err := srv.Listen(ctx); err != nil {
 		return err
 	}
+	measuring, end := context.WithCancel(ctx)
+	var background sync.WaitGroup
+	background.Go(func() { handler.Measure(measuring) })
+	defer background.Wait()
+	defer end()
 	stop, force, release := signals(ctx)
 	defer release()
 	ready(srv.URL())

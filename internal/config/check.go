@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/BurntSushi/toml"
 	"golang.org/x/crypto/bcrypt"
@@ -149,6 +150,18 @@ func (r *Remote) checkKeys(b *binder, key toml.Key) {
 	if r.Checksums != "" && !slices.Contains(checksums, r.Checksums) {
 		b.find(sub(key, "checksums"), "use one of %s", strings.Join(checksums, ", "))
 	}
+	if r.Litter != "" && !slices.Contains(litters, r.Litter) {
+		b.find(sub(key, "litter"), "use one of %s", strings.Join(litters, ", "))
+	}
+	if r.Quota > 0 && r.MeasureUsage == 0 {
+		if b.has(sub(key, "measure_usage")...) {
+			b.find(sub(key, "quota"), "needs measure_usage: what the remote holds has to be counted")
+		}
+		r.MeasureUsage = defaultMeasureUsage
+	}
+	if r.MeasureUsage > 0 && r.MeasureUsage < time.Minute {
+		b.find(sub(key, "measure_usage"), "is less than a minute; each time the whole remote is listed")
+	}
 	if r.CAFile != "" {
 		if err := checkCAFile(r.CAFile); err != nil {
 			b.find(sub(key, "ca_file"), "%v", err)
@@ -163,6 +176,12 @@ func (r *Remote) checkKeys(b *binder, key toml.Key) {
 
 // checksums are the values of a remote's key of that name.
 var checksums = []string{"auto", "when_supported", "when_required"}
+
+// defaultMeasureUsage is how often a remote with a quota is measured.
+const defaultMeasureUsage = time.Hour
+
+// litters are the values of a remote's key litter.
+var litters = []string{"store", "hide", "refuse"}
 
 func checkCAFile(path string) error {
 	pem, err := readFile(path, maxFile)

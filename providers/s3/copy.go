@@ -43,7 +43,8 @@ func (b *Bucket) Copy(ctx context.Context, dst string, src providers.Object, opt
 	if b.streamCopies.Load() {
 		return b.copyStreamed(ctx, c)
 	}
-	if !b.amazon {
+	// Onto itself the condition on the source is the same.
+	if onItself := dst == src.Key && opts.Condition == (providers.Condition{IfMatch: src.ETag}); !b.amazon && !onItself {
 		if err := b.holds(ctx, "copy", dst, opts.Condition); err != nil {
 			return providers.Object{}, err
 		}
@@ -108,6 +109,9 @@ func (b *Bucket) copyWhole(ctx context.Context, c copying) (providers.Object, er
 	case c.opts.Replace:
 		in.MetadataDirective = types.MetadataDirectiveReplace
 		in.ContentType, in.Metadata = optional(c.opts.ContentType), c.metadata
+		h := c.src.Headers
+		in.CacheControl, in.ContentDisposition = optional(h["cache-control"]), optional(h["content-disposition"])
+		in.ContentEncoding, in.ContentLanguage = optional(h["content-encoding"]), optional(h["content-language"])
 	case c.dst == c.src.Key:
 		// S3 refuses to copy an object onto itself with nothing changed, and
 		// takes a replacement for a change whatever it says.
@@ -212,7 +216,7 @@ func (b *Bucket) copyParts(ctx context.Context, c copying) (providers.Object, er
 		ContentDisposition: h.ContentDisposition, ContentEncoding: h.ContentEncoding, ContentLanguage: h.ContentLanguage,
 	}
 	if c.opts.Replace {
-		in = &awss3.CreateMultipartUploadInput{ContentType: optional(c.opts.ContentType), Metadata: c.metadata}
+		in.ContentType, in.Metadata = optional(c.opts.ContentType), c.metadata
 	}
 	u, err := b.createUploadFrom(ctx, "copy", c.dst, in)
 	if err != nil {

@@ -118,7 +118,8 @@ func getDetails(out *awss3.GetObjectOutput) details {
 	return details{
 		size: size, modified: out.LastModified, etag: out.ETag,
 		contentType: out.ContentType, metadata: out.Metadata,
-		answer: answer{out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5},
+		headers: keptHeaders(out.CacheControl, out.ContentDisposition, out.ContentEncoding, out.ContentLanguage),
+		answer:  answer{out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5},
 	}
 }
 
