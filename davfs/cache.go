@@ -315,7 +315,9 @@ func (c *cache) batch(l *listing, last *item, nodes []node) ([]node, *item) {
 	}
 	for ; i < len(l.items) && len(nodes) < cachedBatch; i++ {
 		nodes = append(nodes, l.items[i].node(l.id.path))
-		last = new(l.items[i])
+	}
+	if len(nodes) > 0 {
+		last = new(l.items[i-1])
 	}
 	return nodes, last
 }

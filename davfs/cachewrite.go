@@ -107,6 +107,7 @@ type writes [2]*write
 
 // beginWrite announces a change at path. put, gone or fail must follow.
 func (t *tree) beginWrite(ctx context.Context, path string) writes {
+	t.watches.note(path)
 	parent, name := splitPath(path)
 	var ws writes
 	for i, c := range t.cachesOf(ctx) {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"sealdav/providers"
 	"sealdav/providers/providertest"
@@ -33,6 +34,16 @@ func TestOptions(t *testing.T) {
 	d.want(200, "GET", "/dav/r/f", "")
 	d.want(404, "GET", "/r/f", "")
 	d.want(404, "GET", "/davother/r/f", "")
+	// Windows looks at the host's root before it mounts a folder below it.
+	for path, want := range map[string][]string{"/": {"/", "/dav/"}, "/dav": {"/dav/", "/dav/other/", "/dav/r/"}} {
+		if got := d.propfind(path, "1", "").hrefs(); !slices.Equal(got, want) {
+			t.Errorf("%s shows %v, want %v", path, got, want)
+		}
+		if got := d.propfind(path, "0", "").hrefs(); !slices.Equal(got, want[:1]) {
+			t.Errorf("%s shows %v, want %v", path, got, want[:1])
+		}
+	}
+	d.want(404, "PROPFIND", "/da", "", "Depth: 0")
 	if got := d.propfind("/dav/r/", "1", "").hrefs(); !slices.Equal(got, []string{"/dav/r/", "/dav/r/f"}) {
 		t.Errorf("hrefs %v", got)
 	}
@@ -212,4 +223,44 @@ func FuzzHeaders(f *testing.F) {
 			_, _ = io.Copy(io.Discard, w.Body)
 		}
 	})
+}
+
+// What each method costs at the store, with nothing cached and with the folder
+// listed before.
+func TestBudget(t *testing.T) {
+	for _, tt := range []struct {
+		method, path, body string
+		headers            []string
+		code               int
+		cold, warm         string
+	}{
+		{"GET", "/r/dir/f", "", nil, 200, "1 open", "1 open"},
+		{"HEAD", "/r/dir/f", "", nil, 200, "1 stat", "1 stat"},
+		{"GET", "/r/dir/none", "", nil, 404, "1 list, 1 open", ""},
+		{"PROPFIND", "/r/dir/f", "", []string{"Depth: 0"}, 207, "1 stat", ""},
+		{"PROPFIND", "/r/dir/", "", []string{"Depth: 0"}, 207, "1 list", ""},
+		{"PROPFIND", "/r/dir/", "", []string{"Depth: 1"}, 207, "1 list", ""},
+		{"PUT", "/r/dir/f", "x", nil, 204, "1 list, 1 put", "1 put"},
+		{"PUT", "/r/dir/new", "x", []string{"If-None-Match: *"}, 201, "1 list, 1 put", "1 put"},
+		{"MKCOL", "/r/dir/new", "", nil, 201, "1 list, 1 put", "1 put"},
+		{"DELETE", "/r/dir/f", "", nil, 204, "1 delete, 1 list", "1 delete"},
+		{"COPY", "/r/dir/f", "", []string{"Destination: /r/dir/new"}, 201, "1 copy, 1 list", "1 copy"},
+		{"MOVE", "/r/dir/f", "", []string{"Destination: /r/dir/new"}, 201, "1 copy, 1 delete, 1 list", "1 copy, 1 delete"},
+		{"PROPPATCH", "/r/dir/f", `<D:propertyupdate xmlns:D="DAV:"/>`, nil, 207, "1 stat", ""},
+		{"LOCK", "/r/dir/f", lockBody, nil, 200, "1 stat", ""},
+	} {
+		for _, warm := range []bool{false, true} {
+			d := newDriveWith(t, Options{ListCache: time.Hour}, "dir/", "dir/f", "dir/g")
+			want := tt.cold
+			if warm {
+				d.propfind("/r/dir/", "1", "")
+				want = tt.warm
+			}
+			d.bucket.cost()
+			d.want(tt.code, tt.method, tt.path, tt.body, tt.headers...)
+			if got := d.bucket.cost(); got != want {
+				t.Errorf("%s %s, warm %v: %q, want %q", tt.method, tt.path, warm, got, want)
+			}
+		}
+	}
 }

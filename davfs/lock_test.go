@@ -1,8 +1,10 @@
 package davfs
 
 import (
+	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -258,4 +260,42 @@ func TestLockedFolderKeepsItsMembers(t *testing.T) {
 	d.want(204, "PUT", "/r/dir/f", "x")
 	d.want(201, "PUT", "/r/dir/new", "x", "If: <DRIVE/r/dir/> (<"+token+">)")
 	d.want(200, "LOCK", "/r/dir/f", lockBody)
+}
+
+// Where several share a lock inside a folder, or around what is locked in it,
+// the token of one of them is enough for the folder.
+func TestSharedLocksInside(t *testing.T) {
+	d := newDrive(t, "dir/f", "dir/g")
+	d.want(200, "LOCK", "/r/dir/f", sharedBody, "Depth: 0")
+	mine := d.want(200, "LOCK", "/r/dir/f", sharedBody, "Depth: 0").Header.Get("Lock-Token")
+	d.want(423, "DELETE", "/r/dir/", "")
+	d.want(200, "LOCK", "/r/dir/g", sharedBody, "Depth: 0")
+	d.want(423, "DELETE", "/r/dir/", "", "If: </r/dir/f> ("+mine+")")
+	around := d.want(200, "LOCK", "/r/dir/", sharedBody).Header.Get("Lock-Token")
+	d.want(204, "DELETE", "/r/dir/", "", "If: ("+around+")")
+	if ls, err := d.locks.Inside(t.Context(), "/"); err != nil || len(ls) > 0 {
+		t.Errorf("locks remain: %v %v", ls, err)
+	}
+}
+
+// Locks on the members of a folder that is replaced end with them; a lock on
+// the destination itself stays.
+func TestReplacedFolderLosesItsLocks(t *testing.T) {
+	d := newDrive(t, "src/f", "dst/f")
+	inner, outer := d.lock("/r/dst/f"), d.lock("/r/dst/", "Depth: 0")
+	d.want(204, "COPY", "/r/src/", "", "Destination: DRIVE/r/dst/", "If: <DRIVE/r/dst/f> (<"+inner+">) <DRIVE/r/dst/> (<"+outer+">)")
+	d.wantContent("dst/f", "content of src/f")
+	ls, err := d.locks.Inside(t.Context(), "/")
+	if err != nil || len(ls) != 1 || ls[0].Root != "/r/dst" {
+		t.Errorf("locks: %v %v", ls, err)
+	}
+}
+
+// A client that stops in the midst of a body is told so, and it is no failure
+// of the store.
+func TestStalledBody(t *testing.T) {
+	err := fmt.Errorf("put: %w", &bodyError{os.ErrDeadlineExceeded})
+	if got := statusOf(err); got != http.StatusRequestTimeout {
+		t.Errorf("status %d, want 408", got)
+	}
 }

@@ -14,6 +14,15 @@ import (
 	"sealdav/providers"
 )
 
+// href is the URL path that the handler gives a resource.
+func href(prefix, remote, path string, dir bool) string {
+	h := &Handler{prefix: cleanPrefix(prefix)}
+	if remote == "" {
+		return string(h.appendHref(nil, nil, path, dir))
+	}
+	return string(h.appendHref(nil, &tree{remote: Remote{Name: remote}}, path, dir))
+}
+
 func TestParseName(t *testing.T) {
 	tests := []struct {
 		name, remote, path string

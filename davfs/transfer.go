@@ -49,6 +49,9 @@ func transferTree(ctx context.Context, dst *tree, dstPath string, src *tree, fro
 	m.resume(dst.unfinished.take(id))
 	w := dst.beginWrite(ctx, dstPath)
 	defer w.fail()
+	watch, end := dst.watches.add(dstPath)
+	defer end()
+	m.watch = watch
 	arrived, err := m.run(ctx)
 	if err = m.settle(ctx, err); err != nil {
 		dst.unfinished.add(id, m.rest())
@@ -71,6 +74,7 @@ type mover struct {
 
 	displaced []displaced
 	moved     *keyList // of a folder: what may be gone from the source, nil: nothing
+	watch     *watch   // of the destination, if it is a folder
 }
 
 // check refuses what cannot be, without asking the store.

@@ -29,6 +29,7 @@ type tree struct {
 	warned sync.Map // folders whose unspeakable keys were logged
 
 	unfinished unfinished // transfers to here
+	watches    watches    // of transfers under way
 }
 
 func newTree(r Remote, c *cache, log *slog.Logger) *tree {

@@ -3,6 +3,7 @@ package tests
 import (
 	"bytes"
 	"io/fs"
+	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -273,4 +274,37 @@ func partsDone(p *testserver.Proxy) int {
 		}
 	}
 	return len(keys)
+}
+
+// TestDrain asks the server to end in the middle of an upload, which it lets
+// finish.
+func TestDrain(t *testing.T) {
+	for _, p := range places {
+		t.Run(p.name, func(t *testing.T) {
+			where := p.open(t)
+			s := harness.ServeConfig(t, "", where.remote)
+			body := randomBytes(40 << 20)
+			u := s.StartPut(t, "/drive/file", int64(len(body)))
+			if err := u.Send(body[:20<<20]); err != nil {
+				t.Fatal(err)
+			}
+			s.Terminate()
+			harness.Eventually(t, func() string {
+				conn, err := net.Dial("tcp", s.Addr)
+				if err != nil {
+					return ""
+				}
+				conn.Close()
+				return "it still takes connections"
+			})
+			if err := u.Send(body[20<<20:]); err != nil {
+				t.Errorf("the upload was broken off: %v", err)
+			}
+			if status := u.Status(); status != 201 {
+				t.Errorf("the upload was answered %d, want 201", status)
+			}
+			s.Stop(t)
+			same(t, "the file", where.fetch(t, "file"), body)
+		})
+	}
 }

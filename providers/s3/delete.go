@@ -54,7 +54,7 @@ func notXML(key string) bool {
 }
 
 func (b *Bucket) deleteOne(ctx context.Context, key string) *providers.Error {
-	if err := checkKey("delete", key); err != nil {
+	if err := b.checkKey("delete", key); err != nil {
 		return asDelete(key, err)
 	}
 	b.keys.forget(key)

@@ -15,8 +15,6 @@ import (
 	"sealdav/providers"
 )
 
-var errInvalidKey = fs.ErrInvalid
-
 // failure is what a store, or the way to it, said: the cause in a
 // providers.Error. Its text holds no URL and no header.
 type failure struct {
@@ -148,7 +146,8 @@ var kinds = map[string]error{
 	"XMinioInvalidResourceName":       fs.ErrInvalid,
 	"XMinioObjectExistsAsDirectory":   fs.ErrInvalid,
 	"XMinioParentIsObject":            fs.ErrInvalid,
-	"ParentIsObject":                  fs.ErrInvalid,
+	"ObjectParentIsFile":              fs.ErrInvalid,
+	"ExistingObjectIsDirectory":       fs.ErrInvalid,
 	"NotImplemented":                  errors.ErrUnsupported,
 	"MethodNotAllowed":                errors.ErrUnsupported,
 	"InvalidEncryptionAlgorithmError": providers.ErrKey,

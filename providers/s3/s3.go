@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -269,10 +270,14 @@ func isAmazon(endpoint string) bool {
 // full is the key in the bucket of a key of ours.
 func (b *Bucket) full(key string) *string { return aws.String(b.base + key) }
 
-// checkKey refuses what no store can hold, before any request.
-func checkKey(op, key string) error {
-	if key == "" {
-		return &providers.Error{Op: op, Key: key, Kind: errInvalidKey}
+// checkKey refuses what the store cannot hold, before any request.
+func (b *Bucket) checkKey(op, key string) error {
+	if err := providers.CheckKey(op, key); err != nil {
+		return err
+	}
+	if len(b.base)+len(key) > providers.MaxKey {
+		return &providers.Error{Op: op, Key: key, Kind: fs.ErrInvalid,
+			Advice: "the path, with the remote's prefix, is longer than 1,024 bytes; shorten it"}
 	}
 	return nil
 }
