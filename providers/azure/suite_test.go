@@ -1,0 +1,78 @@
+package azure_test
+
+import (
+	"testing"
+
+	"sealdav/internal/testserver"
+	"sealdav/providers"
+	"sealdav/providers/azure"
+	"sealdav/providers/providertest"
+	"sealdav/sse"
+)
+
+func TestMain(m *testing.M) { testserver.Main(m) }
+
+var customerKey = sse.Settings{WriteKey: providertest.NewKey('w')}
+
+// config opens a container of a server.
+func config(p *testserver.Azure, container string, settings sse.Settings) azure.Config {
+	return azure.Config{
+		Container: container, Account: p.Account, AccountKey: p.Key, Endpoint: p.Endpoint, CAFile: p.CAFile,
+		Settings: settings,
+	}
+}
+
+func open(t testing.TB, cfg azure.Config) *azure.Bucket {
+	t.Helper()
+	b, err := azure.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
+// TestSuite runs the conformance suite under every mode, with the store
+// copying and with copies through this process.
+func TestSuite(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		settings sse.Settings
+		prefix   string
+		mode     string
+		small    bool // objects of at most one part
+		quirks   testserver.AzureQuirks
+	}{
+		{name: "plain", mode: providers.ModeSSE},
+		{name: "CPK", settings: customerKey, mode: providers.ModeCustomer},
+		{name: "scope", settings: sse.Settings{Scope: "test-scope"}, mode: providers.ModeScope},
+		{name: "CPK with prefix", settings: customerKey, prefix: "a/pre fix", mode: providers.ModeCustomer, small: true},
+		{name: "CPK without copies", settings: customerKey, mode: providers.ModeCustomer, quirks: testserver.AzureQuirks{NoCopyFromURL: true}},
+		{name: "CPK without source keys or batches", settings: customerKey, mode: providers.ModeCustomer, small: true, quirks: testserver.AzureQuirks{NoSourceKey: true, NoBatch: true}},
+		{name: "plain without copies", mode: providers.ModeSSE, small: true, quirks: testserver.AzureQuirks{NoCopyFromURL: true}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			p := testserver.NewAzure(t)
+			p.SetQuirks(tc.quirks)
+			c := providertest.Config{
+				Mode: tc.mode, CustomerKeys: !tc.settings.WriteKey.IsZero(), MinimalData: tc.small,
+				Open: func(t testing.TB) providertest.Opener {
+					container := p.NewContainer(t)
+					return func(v providertest.View) providers.Bucket {
+						cfg := config(p, container, v.Settings(tc.settings))
+						cfg.Prefix = tc.prefix
+						b, err := azure.Open(t.Context(), cfg)
+						if err != nil {
+							t.Fatal(err)
+						}
+						return b
+					}
+				},
+			}
+			if tc.prefix != "" {
+				c.MaxKey = providers.MaxKey - len(tc.prefix) - 1
+			}
+			providertest.Run(t, c)
+		})
+	}
+}
