@@ -46,6 +46,7 @@ func (p *Azure) copyFromURL(w http.ResponseWriter, r *http.Request, op string) {
 		azureError(w, http.StatusConflict, "CannotVerifyCopySource", "the source lies under another key")
 		return
 	}
+	defer p.state.begin(r.URL.Path)()
 	h, err := p.putSource(r, op, src.Header, data)
 	if se, ok := errors.AsType[*azcore.ResponseError](err); ok {
 		azureError(w, se.StatusCode, se.ErrorCode, "the destination refused")
@@ -57,9 +58,9 @@ func (p *Azure) copyFromURL(w http.ResponseWriter, r *http.Request, op string) {
 	if !p.quirk().Ignores {
 		have, _ := p.sealIn(r.Header, "X-Ms-")
 		if op == "PutBlobFromURL" {
-			p.state.set(&p.state.blobs, r.URL.Path, h.Get("Etag"), have)
+			p.state.setBlob(r.URL.Path, h.Get("Etag"), have)
 		} else {
-			p.state.set(&p.state.blocks, r.URL.Path, r.URL.Query().Get("blockid"), have)
+			p.state.setBlock(r.URL.Path, r.URL.Query().Get("blockid"), have)
 		}
 		tell(h, have, "X-Ms-Request-Server-Encrypted")
 	}
@@ -97,7 +98,10 @@ func (p *Azure) fetchSource(r *http.Request) (*http.Response, azureSeal, error) 
 	if err != nil {
 		return nil, azureSeal{}, err
 	}
-	return resp, p.state.get(&p.state.blobs, path, resp.Header.Get("Etag")), nil
+	if resp.StatusCode > 299 {
+		return resp, azureSeal{}, nil
+	}
+	return resp, p.state.blob(path, resp.Header.Get("Etag")), nil
 }
 
 // putSource writes what was fetched.

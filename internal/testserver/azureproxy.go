@@ -40,7 +40,7 @@ type Azure struct {
 
 	server  *azurite
 	forward http.Handler
-	state   azureState
+	state   *azureState
 
 	mu       sync.Mutex
 	log      []*exchange
@@ -77,7 +77,7 @@ func NewAzure(t testing.TB) *Azure {
 	}
 	p := &Azure{
 		Account: a.account, Key: a.key, CAFile: a.cert.caFile, Scope: "test-scope",
-		HTTPClient: a.cert.client(), server: a, sealed: map[string]bool{},
+		HTTPClient: a.cert.client(), server: a, state: newAzureState(), sealed: map[string]bool{},
 	}
 	p.forward = &httputil.ReverseProxy{
 		Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true},

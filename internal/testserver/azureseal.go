@@ -20,24 +20,63 @@ type azureSeal struct{ keySHA256, scope string }
 // a blob, by its ETag, and of each staged block. An ETag never comes back, so
 // nothing has to be forgotten when a blob is deleted or replaced.
 type azureState struct {
-	mu     sync.Mutex
-	blobs  map[[2]string]azureSeal // path, ETag without quotes
-	blocks map[[2]string]azureSeal // path, block id
+	mu      sync.Mutex
+	changed *sync.Cond
+	blobs   map[[2]string]azureSeal // path, ETag without quotes
+	blocks  map[[2]string]azureSeal // path, block id
+	writing map[string]int          // by path: writes under way
 }
 
-func (s *azureState) set(m *map[[2]string]azureSeal, path, id string, seal azureSeal) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if *m == nil {
-		*m = map[[2]string]azureSeal{}
+func newAzureState() *azureState {
+	s := &azureState{blobs: map[[2]string]azureSeal{}, blocks: map[[2]string]azureSeal{}, writing: map[string]int{}}
+	s.changed = sync.NewCond(&s.mu)
+	return s
+}
+
+// begin notes a write, until the function it returns is called.
+func (s *azureState) begin(path string) (end func()) {
+	count := func(n int) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.writing[path] += n
+		s.changed.Broadcast()
 	}
-	(*m)[[2]string{path, strings.Trim(id, `"`)}] = seal
+	count(1)
+	return func() { count(-1) }
 }
 
-func (s *azureState) get(m *map[[2]string]azureSeal, path, id string) azureSeal {
+func (s *azureState) setBlob(path, etag string, seal azureSeal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return (*m)[[2]string{path, strings.Trim(id, `"`)}]
+	s.blobs[[2]string{path, strings.Trim(etag, `"`)}] = seal
+	s.changed.Broadcast()
+}
+
+// blob is the encryption of a blob. A reader may see the result of a write
+// whose answer has not come by yet, so an ETag that is not known is waited for
+// as long as there are writes to the blob.
+func (s *azureState) blob(path, etag string) azureSeal {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for {
+		seal, ok := s.blobs[[2]string{path, strings.Trim(etag, `"`)}]
+		if ok || s.writing[path] == 0 {
+			return seal
+		}
+		s.changed.Wait()
+	}
+}
+
+func (s *azureState) setBlock(path, id string, seal azureSeal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.blocks[[2]string{path, id}] = seal
+}
+
+func (s *azureState) block(path, id string) azureSeal {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.blocks[[2]string{path, id}]
 }
 
 // sealIn reads the encryption headers of a request, with the given prefix
@@ -92,6 +131,9 @@ func (p *Azure) enforce(w http.ResponseWriter, r *http.Request) {
 		}
 		p.mu.Unlock()
 	}
+	if op == "PutBlob" || op == "PutBlockList" {
+		defer p.state.begin(r.URL.Path)()
+	}
 	switch {
 	case op == "Batch" && quirks.NoBatch, strings.HasSuffix(op, "FromURL") && quirks.NoCopyFromURL:
 		azureError(w, http.StatusNotImplemented, "NotImplemented", "the operation is not implemented")
@@ -133,7 +175,7 @@ func (p *Azure) sameSeal(path string, list []byte, seal azureSeal) bool {
 		return true // Azurite will say so
 	}
 	for _, id := range blocks.Latest {
-		if p.state.get(&p.state.blocks, path, id) != seal {
+		if p.state.block(path, id) != seal {
 			return false
 		}
 	}
@@ -162,13 +204,13 @@ func (p *Azure) seal(resp *http.Response) error {
 	have, _ := p.sealIn(r.Header, "X-Ms-")
 	switch azureOp(r.Method, r.URL, r.Header) {
 	case "PutBlob", "PutBlockList":
-		p.state.set(&p.state.blobs, r.URL.Path, resp.Header.Get("Etag"), have)
+		p.state.setBlob(r.URL.Path, resp.Header.Get("Etag"), have)
 		tell(resp.Header, have, "X-Ms-Request-Server-Encrypted")
 	case "PutBlock":
-		p.state.set(&p.state.blocks, r.URL.Path, r.URL.Query().Get("blockid"), have)
+		p.state.setBlock(r.URL.Path, r.URL.Query().Get("blockid"), have)
 		tell(resp.Header, have, "X-Ms-Request-Server-Encrypted")
 	case "GetBlob", "GetBlobProperties", "GET metadata", "HEAD metadata":
-		stored := p.state.get(&p.state.blobs, r.URL.Path, resp.Header.Get("Etag"))
+		stored := p.state.blob(r.URL.Path, resp.Header.Get("Etag"))
 		if code := have.mismatch(stored); code != "" && !p.quirk().EchoesOnly {
 			refuse(resp, code)
 			return nil
@@ -229,7 +271,7 @@ func (p *Azure) sealListing(resp *http.Response) error {
 		case "</Name>":
 			name = unescapeXML(text)
 		case "</Etag>":
-			seal := p.state.get(&p.state.blobs, base+name, unescapeXML(text))
+			seal := p.state.blob(base+name, unescapeXML(text))
 			if seal.keySHA256 != "" {
 				out.WriteString("<CustomerProvidedKeySha256>" + seal.keySHA256 + "</CustomerProvidedKeySha256>")
 			}

@@ -188,5 +188,9 @@ func (b *Bucket) checkKey(op, key string) error {
 		return &providers.Error{Op: op, Key: key, Kind: fs.ErrInvalid,
 			Advice: "the path, with the remote's prefix, is longer than 1,024 bytes; shorten it"}
 	}
+	if strings.Contains(key, `\`) {
+		return &providers.Error{Op: op, Key: key, Kind: fs.ErrInvalid,
+			Advice: `Azure takes a "\" in a name for a "/"; rename it`}
+	}
 	return nil
 }

@@ -95,7 +95,7 @@ func (f *failure) cannotCopy(source sse.Key) bool {
 // them, its code does not always say.
 func (f *failure) aboutSource() bool {
 	switch f.code {
-	case "CannotVerifyCopySource", "PublicAccessNotPermitted", "NoAuthenticationInformation":
+	case "CannotVerifyCopySource", "SourceConditionNotMet", "PublicAccessNotPermitted", "NoAuthenticationInformation":
 		return true
 	}
 	return f.aboutKey() || f.kind() == fs.ErrNotExist

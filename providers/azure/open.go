@@ -103,6 +103,10 @@ func (b *Bucket) get(ctx context.Context, op, key string, opts providers.OpenOpt
 		r.Close()
 		return nil, providers.Object{}, providers.NotExist(op, key)
 	}
+	if opts.Range != (providers.Range{}) && opts.Range.Offset >= found.Size { // which Azurite answers with nothing
+		r.Close()
+		return nil, providers.Object{}, &providers.Error{Op: op, Key: key, Kind: providers.ErrRange}
+	}
 	if err := r.narrow(opts.Range, value(out.ContentRange)); err != nil {
 		r.Close()
 		return nil, providers.Object{}, err
