@@ -8,11 +8,14 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 )
 
@@ -142,6 +145,18 @@ func (p *Azure) Env() []string {
 		"AZURE_STORAGE_BLOB_ENDPOINT=" + p.Endpoint,
 		"SSL_CERT_FILE=" + p.CAFile,
 	}
+}
+
+// SAS is a token for all that sealdav does in a container.
+func (p *Azure) SAS(t testing.TB, name string) string {
+	t.Helper()
+	all := sas.ContainerPermissions{Read: true, Write: true, Create: true, Delete: true, List: true}
+	address, err := p.Container(t, name).GetSASURL(all, time.Now().Add(time.Hour), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, token, _ := strings.Cut(address, "?")
+	return token
 }
 
 // Keys lists every blob of a container.
