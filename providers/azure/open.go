@@ -207,7 +207,8 @@ func (b *Bucket) openSource(ctx context.Context, src providers.Object) (io.ReadC
 	if err == nil {
 		return r, obj, nil
 	}
-	if strings.HasSuffix(src.Key, "/") && errors.Is(err, fs.ErrNotExist) {
+	// Of a blob that is not there, no condition holds either.
+	if strings.HasSuffix(src.Key, "/") && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, providers.ErrPrecondition)) {
 		if obj, err := b.Stat(ctx, src.Key); err == nil && (src.ETag == "" || obj.ETag == src.ETag) {
 			return http.NoBody, obj, nil
 		}
