@@ -2,6 +2,7 @@
 # from the versions that tools/*.mod pin.
 BIN      := .cache/bin
 TOOLS    := $(patsubst tools/%.mod,$(BIN)/%,$(wildcard tools/*.mod))
+AZURITE  := 3.37.0
 FUZZTIME ?= 30s
 
 .PHONY: help
@@ -44,7 +45,7 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 	done
 
 .PHONY: tools
-tools: $(TOOLS) .cache/ceph ## test servers and linters into .cache; as root, Debian's packages too
+tools: $(TOOLS) .cache/ceph .cache/azurite/$(AZURITE) ## test servers and linters into .cache; as root, Debian's packages too
 	tools/packages.sh
 
 $(BIN)/%: tools/%.mod tools/%.sum
@@ -53,6 +54,12 @@ $(BIN)/%: tools/%.mod tools/%.sum
 
 .cache/ceph: tools/ceph.sh
 	tools/ceph.sh $@
+
+# Azurite needs node and npm, which packages.sh installs.
+.cache/azurite/$(AZURITE):
+	tools/packages.sh
+	npm install --silent --no-save --no-audit --no-fund --prefix .cache/azurite azurite@$(AZURITE)
+	touch $@
 
 .PHONY: clean
 clean: ## remove what was built, .cache included

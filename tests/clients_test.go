@@ -38,6 +38,11 @@ var sealedRemotes = []struct {
 	{"MinIO", func(t *testing.T) harness.Remote {
 		return newBucket(t, testserver.SharedMinIO(t)).remote("drive", harness.NewKey(t).Write())
 	}},
+	{"Azurite", func(t *testing.T) harness.Remote {
+		a := newAzure(t)
+		a.Seal(a.name)
+		return a.remote(t, "drive", harness.NewKey(t).Write())
+	}},
 }
 
 // litmusLine is one test in the output of litmus.
