@@ -198,6 +198,56 @@ func TestAzureCheck(t *testing.T) {
 		if r := harness.Run(t, env, "check", "--config", file); r.Code != 0 {
 			t.Errorf("check = %d\n%s%s", r.Code, r.Stdout, r.Stderr)
 		}
+		a.SetQuirks(testserver.AzureQuirks{NoCopyFromURL: true})
+		if r := harness.Run(t, env, "check", "--config", file); r.Code != 0 || !strings.Contains(r.Stdout, "goes through this server") {
+			t.Errorf("check where the store does not copy = %d\n%s%s", r.Code, r.Stdout, r.Stderr)
+		}
 		a.wantKeys(t)
+	}
+}
+
+// TestAzureBudget counts what the drive asks of the store. Azure deletes at
+// most 256 blobs with a request, where the budget counts with 1,000.
+func TestAzureBudget(t *testing.T) {
+	const n = 300
+	a, key := newAzure(t), harness.NewKey(t)
+	for i := range n {
+		a.put(t, fmt.Sprintf("dir/f%03d", i), []byte("content"), key)
+	}
+	s := harness.ServeConfig(t, "", a.remote(t, "drive", key.Write()))
+	s.Put(t, "/drive/probed", []byte("x")) // the probe comes before the first write
+	batches := (n + 255) / 256
+	for _, step := range []struct {
+		what         string
+		status       int
+		method, path string
+		header       []string
+		most         int
+	}{
+		{"PROPFIND depth 1", 207, "PROPFIND", "/drive/dir/", []string{"Depth", "1"}, 2},
+		{"GET", 200, "GET", "/drive/dir/f000", nil, 1},
+		{"HEAD", 200, "HEAD", "/drive/dir/f000", nil, 1},
+		{"ranged GET", 206, "GET", "/drive/dir/f001", []string{"Range", "bytes=1-2"}, 1},
+		{"GET of a missing name", 404, "GET", "/drive/absent", nil, 2},
+		{"PUT", 201, "PUT", "/drive/new", nil, 3},
+		{"MKCOL", 201, "MKCOL", "/drive/folder", nil, 3},
+		{"COPY of a file", 201, "COPY", "/drive/new", []string{"Destination", "/drive/new2"}, 3},
+		{"MOVE of a file", 201, "MOVE", "/drive/new", []string{"Destination", "/drive/new3"}, 4},
+		{"COPY of a tree", 201, "COPY", "/drive/dir", []string{"Destination", "/drive/dir2"}, 1 + n + 3},
+		{"MOVE of a tree", 201, "MOVE", "/drive/dir", []string{"Destination", "/drive/dir3"}, 1 + n + 3 + batches},
+		{"DELETE of a file", 204, "DELETE", "/drive/new2", nil, 2},
+		{"DELETE of a tree", 204, "DELETE", "/drive/dir2", nil, 1 + batches + 2},
+	} {
+		a.Reset()
+		s.Want(t, []int{step.status}, step.method, step.path, nil, step.header...)
+		count := map[string]int{}
+		for _, op := range a.Ops() {
+			count[op]++
+		}
+		if got := len(a.Ops()); got > step.most {
+			t.Errorf("%s takes %d requests, want at most %d: %v", step.what, got, step.most, count)
+		} else {
+			t.Logf("%s: %d of %d: %v", step.what, got, step.most, count)
+		}
 	}
 }

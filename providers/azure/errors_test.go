@@ -104,7 +104,7 @@ func TestUnreachable(t *testing.T) {
 	server := httptest.NewServer(nil)
 	server.Close()
 	b := open(t, azure.Config{Container: "box", Account: "a", SASToken: "sv=1&sig=secret", Endpoint: server.URL})
-	err := azure.Fail(b, context.Background(), "stat", "k", &http.ProtocolError{ErrorString: "x"})
+	err := azure.Fail(b, context.Background(), "stat", "k", errors.New("no route to host"))
 	if !errors.Is(err, providers.ErrUnavailable) || providers.Advice(err) == "" {
 		t.Errorf("error is %v", err)
 	}

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 
 	"sealdav/providers"
@@ -84,7 +84,7 @@ func (b *Bucket) get(ctx context.Context, op, key string, opts providers.OpenOpt
 		var raw *http.Response
 		o := getOptions(opts)
 		o.CPKInfo = b.crypt.read(c.Key)
-		if out, err = client.DownloadStream(runtime.WithCaptureResponse(wait, &raw), o); err != nil {
+		if out, err = client.DownloadStream(policy.WithCaptureResponse(wait, &raw), o); err != nil {
 			return err
 		}
 		if raw.StatusCode == http.StatusNotModified { // which the SDK takes for a success

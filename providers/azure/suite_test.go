@@ -43,11 +43,11 @@ func TestSuite(t *testing.T) {
 		small    bool // objects of at most one part
 		quirks   testserver.AzureQuirks
 	}{
-		{name: "plain", mode: providers.ModeSSE},
+		{name: "plain", mode: providers.ModeSSE, small: true},
 		{name: "CPK", settings: customerKey, mode: providers.ModeCustomer},
-		{name: "scope", settings: sse.Settings{Scope: "test-scope"}, mode: providers.ModeScope},
+		{name: "scope", settings: sse.Settings{Scope: "test-scope"}, mode: providers.ModeScope, small: true},
 		{name: "CPK with prefix", settings: customerKey, prefix: "a/pre fix", mode: providers.ModeCustomer, small: true},
-		{name: "CPK without copies", settings: customerKey, mode: providers.ModeCustomer, quirks: testserver.AzureQuirks{NoCopyFromURL: true}},
+		{name: "CPK without copies", settings: customerKey, mode: providers.ModeCustomer, small: true, quirks: testserver.AzureQuirks{NoCopyFromURL: true}},
 		{name: "CPK without source keys or batches", settings: customerKey, mode: providers.ModeCustomer, small: true, quirks: testserver.AzureQuirks{NoSourceKey: true, NoBatch: true}},
 		{name: "plain without copies", mode: providers.ModeSSE, small: true, quirks: testserver.AzureQuirks{NoCopyFromURL: true}},
 	} {
