@@ -76,6 +76,14 @@ func (c *cache) remember(t *tree, n node, asDir bool) {
 	c.nodes[nodeID{folderID{t, n.path}, asDir}] = n
 }
 
+// view is what a listing is wanted for.
+type view int
+
+const (
+	toWrite view = iota // to see what a write would meet
+	toRead              // to answer a client that reads
+)
+
 // folderID is a folder in one of the trees.
 type folderID struct {
 	tree *tree
@@ -90,9 +98,13 @@ type writeID struct {
 
 // listing is a folder that exists and everything in it.
 type listing struct {
-	id      folderID
-	marker  *item
-	items   []item // in key order
+	id     folderID
+	marker *item
+	items  []item // in key order
+	// looked: fetched by a write to look around, not by a client that listed
+	// the folder. It answers to writes only: who has not listed a folder does
+	// not expect to see it as it was.
+	looked  bool
 	expires time.Time
 	elem    *list.Element
 }
@@ -162,10 +174,10 @@ func newCache(ttl time.Duration, maxEntries int) *cache {
 	}
 }
 
-// get finds a fresh listing. c.mu is held.
-func (c *cache) get(id folderID) *listing {
+// get finds a fresh listing that may answer in the view. c.mu is held.
+func (c *cache) get(id folderID, v view) *listing {
 	l := c.folders[id]
-	if l == nil {
+	if l == nil || l.looked && v == toRead && c.ttl > 0 {
 		return nil
 	}
 	if c.ttl > 0 && time.Now().After(l.expires) {
@@ -223,14 +235,14 @@ func (c *cache) sweep() {
 
 // sight tells of path what its parent's listing says; ok is false if none is
 // kept.
-func (c *cache) sight(t *tree, path string) (s sight, ok bool) {
+func (c *cache) sight(t *tree, path string, v view) (s sight, ok bool) {
 	if c == nil {
 		return sight{}, false
 	}
 	parent, name := splitPath(path)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	l := c.get(folderID{t, parent})
+	l := c.get(folderID{t, parent}, v)
 	if l == nil {
 		return sight{}, false
 	}
@@ -261,7 +273,7 @@ func (c *cache) folder(t *tree, path string) (n node, ok bool) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	l := c.get(folderID{t, path})
+	l := c.get(folderID{t, path}, toRead)
 	if l == nil {
 		return node{}, false
 	}
@@ -279,7 +291,7 @@ func (c *cache) children(t *tree, path string) (seq iter.Seq[node], ok bool) {
 		return nil, false
 	}
 	c.mu.Lock()
-	l := c.get(folderID{t, path})
+	l := c.get(folderID{t, path}, toRead)
 	c.mu.Unlock()
 	if l == nil {
 		return nil, false

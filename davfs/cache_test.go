@@ -26,7 +26,7 @@ func TestCacheFollowsWrites(t *testing.T) {
 		{"put", "d/a", "d", "1 put"},
 		{"put", "aaa", "", "1 put"},
 		{"mkdir", "d/new", "d", "1 put"},
-		{"mkdir", "d/new", "d/new", "1 put"},
+		{"mkdir", "d/new", "d/new", "1 list, 1 put"}, // nobody has listed it yet
 		{"remove", "d/a", "d", "1 delete"},
 		{"copy d/b", "d/a", "d", "1 copy"},
 		{"copy d/c", "d/a", "d", "1 copy"},
@@ -73,6 +73,28 @@ func TestCacheNodes(t *testing.T) {
 		if diff := cmp.Diff(stored, cached, cmp.AllowUnexported(node{})); diff != "" || err != nil || err2 != nil {
 			t.Errorf("(-store +cache), %v, %v:\n%s", err, err2, diff)
 		}
+	}
+}
+
+// TestCacheLooked: what a write has seen of a folder serves the next writes,
+// but nobody who reads: an object that another tool has put there is found.
+func TestCacheLooked(t *testing.T) {
+	s := newStore("d/a")
+	tr := treeOn(s, time.Hour)
+	put := func(path string) {
+		t.Helper()
+		if _, _, err := tr.put(t.Context(), path, strings.NewReader(""), providers.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("d/b")
+	s.cost()
+	put("d/c")
+	wantCost(t, "the next put", s, "1 put")
+	s.set("d/new", "x")
+	wantIs(t, "open of what another tool has put", do("open", tr, "d/new")(t.Context()), nil)
+	if got := names(t, tr, "d"); !slices.Contains(got, "d/new") {
+		t.Errorf("the listing lacks d/new: %q", got)
 	}
 }
 

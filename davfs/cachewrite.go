@@ -59,8 +59,18 @@ func (fs fills) marker(obj providers.Object) {
 	}
 }
 
-// commit keeps the listing, which is whole now.
+// commit keeps the listing, which is whole now, for readers and writers.
 func (fs fills) commit() { fs.finish(true) }
+
+// commitLooked keeps the listing for writers.
+func (fs fills) commitLooked() {
+	for _, f := range fs {
+		if f != nil {
+			f.l.looked = true
+		}
+	}
+	fs.finish(true)
+}
 
 // end gives up what was not committed.
 func (fs fills) end() { fs.finish(false) }

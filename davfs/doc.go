@@ -63,8 +63,8 @@
 //
 // # Caching
 //
-// With Options.ListCache a folder's listing answers for that time whether a
-// name in it exists, and PROPFIND. Writes through this server show at once.
+// With Options.ListCache a folder's listing answers for that time, once a client
+// has listed it, whether a name in it exists, and PROPFIND. Writes through this server show at once.
 // What others write to the bucket shows when the time is over; a file that is
 // read always comes from the store, and a write that the store refuses drops
 // the listing that was wrong about it.

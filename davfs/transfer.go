@@ -111,7 +111,7 @@ func (m *mover) check(ctx context.Context) error {
 // destination's folder, which then exists: a rename in a large folder.
 func (m *mover) lookAtDestination(ctx context.Context) (sight, error) {
 	parent, _ := splitPath(m.dstPath)
-	if s, ok := m.dst.known(ctx, m.dstPath); ok {
+	if s, ok := m.dst.known(ctx, m.dstPath, toWrite); ok {
 		return s, nil
 	}
 	if m.dst != m.src || !inside(m.from.path, parent) {

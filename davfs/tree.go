@@ -123,7 +123,7 @@ func (t *tree) stat(ctx context.Context, path string, asDir bool) (node, error) 
 	if reserved(path) {
 		return node{}, fs.ErrNotExist
 	}
-	if s, ok := t.known(ctx, path); ok {
+	if s, ok := t.known(ctx, path, toRead); ok {
 		return s.pick(asDir)
 	}
 	memo := memoOf(ctx)
@@ -319,7 +319,7 @@ func (t *tree) open(ctx context.Context, path string, opts providers.OpenOptions
 	if reserved(path) {
 		return nil, node{}, fs.ErrNotExist
 	}
-	s, known := t.known(ctx, path)
+	s, known := t.known(ctx, path, toRead)
 	if known && s.file == nil {
 		if s.dir != nil {
 			return nil, node{}, errIsDir

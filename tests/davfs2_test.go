@@ -46,7 +46,7 @@ func mountDavfs(t *testing.T, url string) (mnt string, unmount func()) {
 		t.Fatalf("mounting needs FUSE: %v", err)
 	}
 	mount := program(t, "mount.davfs")
-	dir, err := os.MkdirTemp("", "sealdav-mount-") // stays if it cannot be unmounted
+	dir, err := os.MkdirTemp("", "sealdav-mount-") // not t.TempDir: it stays if it cannot be unmounted
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,6 +68,7 @@ func mountDavfs(t *testing.T, url string) (mnt string, unmount func()) {
 	}
 	cmd := exec.Command(mount, "-o", "conf="+filepath.Join(dir, "conf")+",uid=0,gid=0", url, mnt)
 	if out, err := cmd.CombinedOutput(); err != nil {
+		os.RemoveAll(dir)
 		t.Fatalf("mount.davfs: %v\n%s", err, out)
 	}
 	var once sync.Once

@@ -127,6 +127,9 @@ func (b *binder) bindTable(key toml.Key, t table, dst reflect.Value) {
 // bindValue binds one value: a table, a table of named tables, or a scalar.
 func (b *binder) bindValue(key toml.Key, p toml.Primitive, dst reflect.Value) {
 	switch {
+	case dst.Kind() == reflect.Pointer: // a key that makes a difference by being there
+		dst.Set(reflect.New(dst.Type().Elem()))
+		b.bindValue(key, p, dst.Elem())
 	case isNamed(dst.Type()):
 		if t, ok := b.tables(key, p); ok {
 			b.bindNamed(key, t, dst)

@@ -23,6 +23,7 @@ type failure struct {
 	message   string
 	requestID string
 	region    string // the region the store says the bucket is in
+	unsent    bool   // there was no request: credentials, mostly
 	err       error  // where there was no answer
 }
 
@@ -65,12 +66,11 @@ func examine(err error) *failure {
 	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		f.code, f.message = api.ErrorCode(), api.ErrorMessage()
-		if len(f.message) > maxMessage {
-			f.message = strings.ToValidUTF8(f.message[:maxMessage], "") + "..."
-		}
 	}
 	if f.status == 0 {
 		f.err = innermost(err)
+		_, sent := errors.AsType[*smithyhttp.RequestSendError](err)
+		f.unsent = !sent
 	}
 	return f
 }
@@ -93,8 +93,13 @@ func (f *failure) mayBeKey() bool {
 		return false
 	}
 	switch f.code {
-	case "", "InvalidRequest", "InvalidArgument", "BadRequest", "AccessDenied", "Forbidden", "InvalidEncryptionAlgorithmError":
+	case "", "BadRequest", "AccessDenied", "Forbidden", "InvalidEncryptionAlgorithmError":
 		return true
+	case "InvalidRequest", "InvalidArgument":
+		// Said of other things too. Ceph sends no message, which the SDK calls
+		// UnknownError, or takes the key for a wrong one by its hash.
+		m := strings.ToLower(f.message)
+		return m == "" || m == "unknownerror" || strings.Contains(m, "encrypt") || strings.Contains(m, "secret key") || strings.Contains(m, "hash of the key")
 	}
 	return false
 }
@@ -202,7 +207,7 @@ func (b *Bucket) fail(ctx context.Context, op, key string, err error) error {
 		return err
 	}
 	f := examine(err)
-	f.message = b.crypt.redact(f.message)
+	f.message = b.quote(f.message)
 	e := &providers.Error{Op: op, Key: key, Kind: f.kind(), Err: f}
 	if f.status == 0 && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
 		// Not the caller's context: it would have been matched above.
@@ -213,6 +218,16 @@ func (b *Bucket) fail(ctx context.Context, op, key string, err error) error {
 		b.noteExists(f)
 	}
 	return e
+}
+
+// quote is what may be repeated of a server's own words: no key, even where it
+// sends back what it got, and not more than a person reads.
+func (b *Bucket) quote(message string) string {
+	message = b.crypt.redact(message)
+	if len(message) > maxMessage {
+		message = strings.ToValidUTF8(message[:maxMessage], "") + "..."
+	}
+	return message
 }
 
 // patient gives an error that was made under withPatience its final form: the
@@ -235,6 +250,9 @@ func (b *Bucket) noteExists(f *failure) {
 		b.exists.Store(true)
 	}
 }
+
+// adviceUnsent is for a request that could not be made.
+const adviceUnsent = "the request could not be made; most likely no credentials were found: set access_key_id and secret_access_key or a profile, or give this machine a role"
 
 const adviceUnreachable = "the store did not answer; check the remote's endpoint and the network between"
 
@@ -261,6 +279,8 @@ func (b *Bucket) advice(f *failure) string {
 		return "the credentials may not use the KMS key: reading needs kms:Decrypt, writing kms:GenerateDataKey and kms:Decrypt"
 	case f.status >= 300 && f.status < 400 && f.status != http.StatusNotModified:
 		return b.regionAdvice(f)
+	case f.status == 0 && f.unsent && !errors.Is(f.err, context.Canceled) && !errors.Is(f.err, context.DeadlineExceeded):
+		return adviceUnsent
 	case f.status == 0:
 		return adviceUnreachable
 	}

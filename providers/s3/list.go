@@ -65,7 +65,7 @@ func (b *Bucket) List(ctx context.Context, prefix string, opts providers.ListOpt
 }
 
 func (b *Bucket) listPage(ctx context.Context, prefix string, in *awss3.ListObjectsV2Input) (*awss3.ListObjectsV2Output, error) {
-	wait, _, cancel := withPatience(ctx)
+	wait, _, cancel := b.withPatience(ctx)
 	defer cancel()
 	var options []func(*awss3.Options)
 	if notXML(*in.Prefix) {
@@ -88,7 +88,7 @@ func (b *Bucket) listPage(ctx context.Context, prefix string, in *awss3.ListObje
 }
 
 // notInXML matches what XML 1.0 does not allow, as it is or by number.
-var notInXML = regexp.MustCompile("(?i)&#x0*(?:[0-8bcef]|1[0-9a-f]|fff[ef]);|[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f]|\\x{fffe}|\\x{ffff}")
+var notInXML = regexp.MustCompile(`(?i)&#x0*(?:[0-8bcef]|1[0-9a-f]|fff[ef]);|[\x00-\x08\x0b\x0c\x0e-\x1f]|\x{fffe}|\x{ffff}`)
 
 // mendXML makes a listing decodable whose prefix XML cannot hold: Ceph encodes
 // the keys, but not the prefix it repeats.

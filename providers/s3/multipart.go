@@ -47,16 +47,15 @@ type upload struct {
 
 // createUpload begins an upload under the write settings, and notes it.
 func (b *Bucket) createUpload(ctx context.Context, op, key, contentType string, metadata map[string]string) (*upload, error) {
-	return b.createUploadFrom(ctx, op, key, &awss3.CreateMultipartUploadInput{
-		ContentType: optional(contentType), Metadata: metadata,
-	})
+	in := &awss3.CreateMultipartUploadInput{ContentType: optional(contentType), Metadata: metadata}
+	if b.sums {
+		in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32 // what the SDK gives the parts
+	}
+	return b.createUploadFrom(ctx, op, key, in)
 }
 
 func (b *Bucket) createUploadFrom(ctx context.Context, op, key string, in *awss3.CreateMultipartUploadInput) (*upload, error) {
 	in.Bucket, in.Key = &b.bucket, b.full(key)
-	if b.sums {
-		in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32 // what the SDK gives the parts
-	}
 	out, err := b.client.CreateMultipartUpload(ctx, in)
 	if err != nil {
 		return nil, b.writeError(ctx, op, key, providers.Condition{}, err)
@@ -217,6 +216,9 @@ func (u *upload) finish(ctx context.Context, cond providers.Condition) (*awss3.C
 		})
 		return err
 	})
+	if examine(err).code == "NoSuchUpload" && u.stands(ctx) {
+		out, err = &awss3.CompleteMultipartUploadOutput{}, nil
+	}
 	if err != nil {
 		u.abort(ctx)
 		return nil, u.b.writeError(ctx, u.op, u.key, cond, err)
@@ -226,6 +228,14 @@ func (u *upload) finish(ctx context.Context, cond providers.Condition) (*awss3.C
 		out.ETag = u.etag()
 	}
 	return out, nil
+}
+
+// stands reports whether the object of this upload is in its place. It is
+// asked when the store says that there is no such upload: it has completed it
+// already if its first answer was lost on the way.
+func (u *upload) stands(ctx context.Context) bool {
+	obj, err := u.b.Stat(ctx, u.key)
+	return err == nil && u.etag() != nil && obj.ETag == *u.etag()
 }
 
 // etag is the tag of the finished object as S3 makes it from those of the

@@ -242,7 +242,7 @@ func (b *Bucket) holds(ctx context.Context, op, key string, cond providers.Condi
 func (b *Bucket) writeError(ctx context.Context, op, key string, cond providers.Condition, err error) error {
 	f := examine(err)
 	if cond.IfMatch != "" && f.code == "NoSuchKey" {
-		return &providers.Error{Op: op, Key: key, Kind: providers.ErrPrecondition, Err: f}
+		return &providers.Error{Op: op, Key: key, Kind: providers.ErrPrecondition}
 	}
 	err = b.fail(ctx, op, key, err)
 	if e, ok := errors.AsType[*providers.Error](err); ok && e.Advice == "" {

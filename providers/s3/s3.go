@@ -39,8 +39,10 @@ type Config struct {
 	Region string // "": the SDK's (AWS_REGION, profile), else us-east-1
 	// Endpoint is an http or https URL; "": the SDK's (AWS_ENDPOINT_URL_S3,
 	// AWS_ENDPOINT_URL, profile), else Amazon's.
-	Endpoint  string
-	PathStyle bool   // https://host/bucket instead of https://bucket.host
+	Endpoint string
+	// PathStyle: https://host/bucket instead of https://bucket.host; nil: so
+	// for every endpoint but Amazon's, as most of them know no other.
+	PathStyle *bool
 	CAFile    string // PEM of authorities trusted beside the system's
 
 	// Credentials; all empty: the SDK's own chain.
@@ -64,6 +66,12 @@ type Config struct {
 	StateDir string
 	Logger   *slog.Logger // nil: nothing is logged
 }
+
+// Format implements fmt.Formatter for every verb, so that no secret is printed.
+func (cfg Config) Format(s fmt.State, _ rune) { fmt.Fprintf(s, "s3://%s/%s", cfg.Bucket, cfg.Prefix) }
+
+// LogValue implements slog.LogValuer.
+func (cfg Config) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(cfg)) }
 
 // Bucket is a bucket of an S3 store, or a prefix of one.
 type Bucket struct {
@@ -93,14 +101,17 @@ type Bucket struct {
 	work  sync.WaitGroup // background work, ended by close
 }
 
-// limits are S3's own; a test lowers them.
+// limits are S3's own and ours; a test lowers them.
 type limits struct {
 	copyObject int64 // the largest object CopyObject takes, in bytes
 	copyPart   int64 // the size of the parts of a larger copy, in bytes
 	parts      int   // of one multipart upload
+	// patience is how long a request without a body of note, its retries
+	// included, may take to be answered.
+	patience time.Duration
 }
 
-var s3Limits = limits{copyObject: 5 << 30, copyPart: 512 << 20, parts: 10_000}
+var defaultLimits = limits{copyObject: 5 << 30, copyPart: 512 << 20, parts: 10_000, patience: 30 * time.Second}
 
 // Open opens a bucket. It talks to no server, but for aborting in the
 // background what an earlier process left (StateDir).
@@ -116,7 +127,7 @@ func Open(ctx context.Context, cfg Config) (*Bucket, error) {
 		keys:    newKeyring(cfg.Settings),
 		strict:  cfg.RequireEncrypted,
 		buffers: cfg.Buffers,
-		limits:  s3Limits,
+		limits:  defaultLimits,
 	}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
@@ -185,7 +196,6 @@ func (b *Bucket) connect(ctx context.Context, cfg Config) error {
 	}
 	b.client = awss3.NewFromConfig(shared, func(o *awss3.Options) {
 		o.HTTPClient = b.http
-		o.UsePathStyle = cfg.PathStyle
 		if cfg.Endpoint != "" {
 			o.BaseEndpoint = &cfg.Endpoint
 		}
@@ -198,6 +208,10 @@ func (b *Bucket) connect(ctx context.Context, cfg Config) error {
 		o.Logger = logging.Nop{}
 		o.DisableLogOutputChecksumValidationSkipped = true
 		b.amazon = o.BaseEndpoint == nil || isAmazon(*o.BaseEndpoint)
+		o.UsePathStyle = !b.amazon
+		if cfg.PathStyle != nil {
+			o.UsePathStyle = *cfg.PathStyle
+		}
 		b.sums = cfg.Checksums == ChecksumsSupported || cfg.Checksums != ChecksumsRequired && b.amazon
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired

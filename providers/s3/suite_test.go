@@ -18,7 +18,7 @@ var customerKey = sse.Settings{WriteKey: providertest.NewKey('w')}
 // config opens a bucket of a server.
 func config(store *testserver.S3, bucket string, settings sse.Settings) s3.Config {
 	return s3.Config{
-		Bucket: bucket, Endpoint: store.Endpoint, Region: store.Region, PathStyle: true, CAFile: store.CAFile,
+		Bucket: bucket, Endpoint: store.Endpoint, Region: store.Region, CAFile: store.CAFile,
 		AccessKeyID: store.AccessKey, SecretAccessKey: store.SecretKey, Settings: settings,
 	}
 }
@@ -89,34 +89,42 @@ func leftovers(t testing.TB, store *testserver.S3, bucket, prefix string) []stri
 }
 
 func TestMinIO(t *testing.T) {
+	t.Parallel()
 	store := testserver.SharedMinIO(t)
 	deviations := map[string]string{
 		"list/file-beside-folder": "MinIO leaves a/b out of listings where there is an object a",
 	}
 	for _, tc := range []suiteCase{
-		{name: "plain", mode: providers.ModeNone},
+		{name: "plain", mode: providers.ModeNone, small: true},
 		{name: "SSE-S3", settings: sse.Settings{Algorithm: sse.AES256}, mode: providers.ModeSSE, small: true},
-		{name: "SSE-KMS", settings: sse.Settings{Algorithm: sse.KMS, KMSKeyID: store.KMSKey}, mode: providers.ModeKMS},
+		{name: "SSE-KMS", settings: sse.Settings{Algorithm: sse.KMS, KMSKeyID: store.KMSKey}, mode: providers.ModeKMS, small: true},
 		{name: "SSE-C", settings: customerKey, mode: providers.ModeCustomer},
 		{name: "SSE-C with prefix", settings: customerKey, prefix: "a/pre fix", mode: providers.ModeCustomer, small: true},
 	} {
 		tc.deviations = deviations
-		t.Run(tc.name, func(t *testing.T) { tc.run(t, store) })
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			tc.run(t, store)
+		})
 	}
 }
 
 func TestRGW(t *testing.T) {
+	t.Parallel()
 	store := testserver.SharedRGW(t)
 	for _, tc := range []suiteCase{
 		{name: "plain", mode: providers.ModeNone, small: true},
-		{name: "SSE-KMS", settings: sse.Settings{KMSKeyID: store.KMSKey}, mode: providers.ModeKMS, small: true},
-		{name: "SSE-C", settings: customerKey, mode: providers.ModeCustomer},
+		{name: "SSE-C", settings: customerKey, mode: providers.ModeCustomer, small: true},
 	} {
-		t.Run(tc.name, func(t *testing.T) { tc.run(t, store) })
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			tc.run(t, store)
+		})
 	}
 }
 
 func TestVersityGW(t *testing.T) {
+	t.Parallel()
 	suiteCase{mode: providers.ModeNone, small: true, deviations: map[string]string{
 		"read/if-modified-since":   "versitygw compares a date with its own time to the nanosecond",
 		"read/if-unmodified-since": "versitygw compares a date with its own time to the nanosecond",

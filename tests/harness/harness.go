@@ -123,7 +123,7 @@ func Serve(t testing.TB, env []string, args ...string) *Server {
 	}
 	s := &Server{Addr: fmt.Sprintf("127.0.0.1:%d", port), out: &capture{}}
 	s.URL = "http://" + s.Addr
-	args = slices.Concat([]string{"serve", "--listen", s.Addr}, args)
+	args = slices.Concat([]string{"serve", "--log-level", "debug", "--listen", s.Addr}, args)
 	s.process, err = testserver.Start(binary, args, environ(env), s.out)
 	if err != nil {
 		t.Fatalf("start sealdav: %v", err)
