@@ -201,15 +201,19 @@ func (r *body) Close() error {
 }
 
 // openSource opens the source of a copy, which must be the one meant; a folder
-// blob's marker is empty.
+// blob's marker is empty. Of a blob that is not there no condition holds, so a
+// condition that fails is looked into.
 func (b *Bucket) openSource(ctx context.Context, src providers.Object) (io.ReadCloser, providers.Object, error) {
 	r, obj, err := b.open(ctx, "copy", src.Key, providers.OpenOptions{IfMatch: src.ETag})
 	if err == nil {
 		return r, obj, nil
 	}
-	// Of a blob that is not there, no condition holds either.
-	if strings.HasSuffix(src.Key, "/") && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, providers.ErrPrecondition)) {
-		if obj, err := b.Stat(ctx, src.Key); err == nil && (src.ETag == "" || obj.ETag == src.ETag) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, providers.ErrPrecondition) {
+		obj, statErr := b.Stat(ctx, src.Key)
+		switch {
+		case errors.Is(statErr, fs.ErrNotExist):
+			return nil, providers.Object{}, providers.NotExist("copy", src.Key)
+		case statErr == nil && strings.HasSuffix(src.Key, "/") && obj.Size == 0 && (src.ETag == "" || obj.ETag == src.ETag):
 			return http.NoBody, obj, nil
 		}
 	}
