@@ -37,6 +37,9 @@ var explanations = []explanation{
 			if r.URL.Store == sse.Local {
 				return fmt.Sprintf("give the user that sealdav runs as access to the directory; what it has: ls -ld %s", r.URL.Path)
 			}
+			if r.URL.Store == sse.Azure {
+				return "allow it to read, write, delete and list in the container; for an identity: az role assignment create --role 'Storage Blob Data Contributor' --assignee ID --scope CONTAINER"
+			}
 			return "permit s3:ListBucket on the bucket, and s3:GetObject, s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload on its objects; whose credentials these are: aws sts get-caller-identity"
 		}},
 	{fs.ErrNotExist, "there is no such bucket or directory",
