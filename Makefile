@@ -18,7 +18,7 @@ build: ## build ./sealdav
 
 .PHONY: test
 test: tools lint ## everything: tools, lint, unit and end-to-end tests (about 20 minutes the first time)
-	go test -race -timeout 25m ./...
+	go test -race -timeout 20m ./...
 
 .PHONY: lint
 lint: $(BIN)/staticcheck $(BIN)/govulncheck ## gofmt, go vet, staticcheck, govulncheck

@@ -33,6 +33,7 @@ const (
 type cache struct {
 	ttl time.Duration // 0: for as long as the cache itself lives
 	max int           // entries, all folders together
+	big int           // entries of a folder that is too large to keep
 
 	mu      sync.Mutex
 	folders map[folderID]*listing
@@ -41,7 +42,47 @@ type cache struct {
 	fills   map[folderID][]*fill
 	writes  map[writeID][]*write
 	timer   *time.Timer // set while there are folders that can expire
+	// nodes are what single requests to the store have found, in the cache of
+	// a request only, until it writes.
+	nodes map[nodeID]node
 }
+
+// nodeID is a question to tree.stat.
+type nodeID struct {
+	folderID
+	asDir bool
+}
+
+// remembered is what the store has answered to the question before.
+func (c *cache) remembered(t *tree, path string, asDir bool) (n node, ok bool) {
+	if c == nil {
+		return node{}, false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, ok = c.nodes[nodeID{folderID{t, path}, asDir}]
+	return n, ok
+}
+
+func (c *cache) remember(t *tree, n node, asDir bool) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.nodes == nil {
+		c.nodes = make(map[nodeID]node)
+	}
+	c.nodes[nodeID{folderID{t, n.path}, asDir}] = n
+}
+
+// view is what a listing is wanted for.
+type view int
+
+const (
+	toWrite view = iota // to see what a write would meet
+	toRead              // to answer a client that reads
+)
 
 // folderID is a folder in one of the trees.
 type folderID struct {
@@ -57,9 +98,13 @@ type writeID struct {
 
 // listing is a folder that exists and everything in it.
 type listing struct {
-	id      folderID
-	marker  *item
-	items   []item // in key order
+	id     folderID
+	marker *item
+	items  []item // in key order
+	// looked: fetched by a write to look around, not by a client that listed
+	// the folder. It answers to writes only: who has not listed a folder does
+	// not expect to see it as it was.
+	looked  bool
 	expires time.Time
 	elem    *list.Element
 }
@@ -122,17 +167,17 @@ func compareItems(a, b item) int {
 
 func newCache(ttl time.Duration, maxEntries int) *cache {
 	return &cache{
-		ttl: ttl, max: maxEntries,
+		ttl: ttl, max: maxEntries, big: min(maxCachedFolder, maxEntries-1),
 		folders: make(map[folderID]*listing),
 		fills:   make(map[folderID][]*fill),
 		writes:  make(map[writeID][]*write),
 	}
 }
 
-// get finds a fresh listing. c.mu is held.
-func (c *cache) get(id folderID) *listing {
+// get finds a fresh listing that may answer in the view. c.mu is held.
+func (c *cache) get(id folderID, v view) *listing {
 	l := c.folders[id]
-	if l == nil {
+	if l == nil || l.looked && v == toRead && c.ttl > 0 {
 		return nil
 	}
 	if c.ttl > 0 && time.Now().After(l.expires) {
@@ -190,14 +235,14 @@ func (c *cache) sweep() {
 
 // sight tells of path what its parent's listing says; ok is false if none is
 // kept.
-func (c *cache) sight(t *tree, path string) (s sight, ok bool) {
+func (c *cache) sight(t *tree, path string, v view) (s sight, ok bool) {
 	if c == nil {
 		return sight{}, false
 	}
 	parent, name := splitPath(path)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	l := c.get(folderID{t, parent})
+	l := c.get(folderID{t, parent}, v)
 	if l == nil {
 		return sight{}, false
 	}
@@ -228,7 +273,7 @@ func (c *cache) folder(t *tree, path string) (n node, ok bool) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	l := c.get(folderID{t, path})
+	l := c.get(folderID{t, path}, toRead)
 	if l == nil {
 		return node{}, false
 	}
@@ -246,7 +291,7 @@ func (c *cache) children(t *tree, path string) (seq iter.Seq[node], ok bool) {
 		return nil, false
 	}
 	c.mu.Lock()
-	l := c.get(folderID{t, path})
+	l := c.get(folderID{t, path}, toRead)
 	c.mu.Unlock()
 	if l == nil {
 		return nil, false
@@ -282,7 +327,9 @@ func (c *cache) batch(l *listing, last *item, nodes []node) ([]node, *item) {
 	}
 	for ; i < len(l.items) && len(nodes) < cachedBatch; i++ {
 		nodes = append(nodes, l.items[i].node(l.id.path))
-		last = new(l.items[i])
+	}
+	if len(nodes) > 0 {
+		last = new(l.items[i-1])
 	}
 	return nodes, last
 }
@@ -298,6 +345,7 @@ func (c *cache) forget(t *tree, path string) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	clear(c.nodes)
 	for id, l := range c.folders {
 		if below(id) {
 			c.drop(l)

@@ -43,7 +43,7 @@ func (fs fills) add(name string, n node) {
 		if f == nil || f.tooBig {
 			continue
 		}
-		if len(f.l.items) >= min(maxCachedFolder, f.c.max-1) {
+		if len(f.l.items) >= f.c.big {
 			f.tooBig, f.l.items = true, nil
 			continue
 		}
@@ -59,8 +59,18 @@ func (fs fills) marker(obj providers.Object) {
 	}
 }
 
-// commit keeps the listing, which is whole now.
+// commit keeps the listing, which is whole now, for readers and writers.
 func (fs fills) commit() { fs.finish(true) }
+
+// commitLooked keeps the listing for writers.
+func (fs fills) commitLooked() {
+	for _, f := range fs {
+		if f != nil {
+			f.l.looked = true
+		}
+	}
+	fs.finish(true)
+}
 
 // end gives up what was not committed.
 func (fs fills) end() { fs.finish(false) }
@@ -107,6 +117,7 @@ type writes [2]*write
 
 // beginWrite announces a change at path. put, gone or fail must follow.
 func (t *tree) beginWrite(ctx context.Context, path string) writes {
+	t.watches.note(path)
 	parent, name := splitPath(path)
 	var ws writes
 	for i, c := range t.cachesOf(ctx) {
@@ -178,6 +189,7 @@ func (c *cache) end(w *write, change func(l *listing, name string)) {
 		delete(c.writes, w.id)
 	}
 	spoil(c.fills[w.id.folderID])
+	clear(c.nodes)
 	l := c.folders[w.id.folderID]
 	if l == nil {
 		return
@@ -202,6 +214,7 @@ func (t *tree) markFolder(ctx context.Context, path string, marker providers.Obj
 		}
 		c.mu.Lock()
 		spoil(c.fills[folderID{t, path}])
+		clear(c.nodes)
 		if l := c.folders[folderID{t, path}]; l != nil {
 			l.marker = new(newItem("", node{dir: true, obj: marker}))
 		}

@@ -26,6 +26,7 @@ type drive struct {
 	counter *providertest.Counter // around faults
 	locks   *locks.Memory
 	log     *lockedBuffer
+	h       *Handler
 
 	mu     sync.Mutex
 	access Access // of the requests to come
@@ -47,6 +48,7 @@ func newDriveWith(t *testing.T, opts Options, keys ...string) *drive {
 	if err != nil {
 		t.Fatal(err)
 	}
+	d.h = h
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		d.mu.Lock()
 		access := d.access

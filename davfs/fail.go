@@ -3,6 +3,7 @@ package davfs
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
@@ -63,6 +64,14 @@ func explain(err error) string {
 	if errors.Is(err, locks.ErrBadHeader) {
 		return err.Error() // says what is wrong with what the client sent
 	}
+	for _, plain := range []error{errNoParent, errIsDir, errNotDir, errSame, errOverlap, locks.ErrTooMany} {
+		if errors.Is(err, plain) {
+			return plain.Error()
+		}
+	}
+	if err == fs.ErrPermission { // bare, it is a tree's; a store's has an advice
+		return "this is read-only"
+	}
 	return providers.Advice(err)
 }
 
@@ -79,6 +88,9 @@ func (q *request) fail(err error) {
 	}
 	header := q.w.Header()
 	code := statusOf(err)
+	if code == http.StatusMethodNotAllowed {
+		header.Set("Allow", allow)
+	}
 	if errors.Is(err, providers.ErrThrottled) {
 		header.Set("Retry-After", retryAfter)
 	}

@@ -1,6 +1,7 @@
 package davfs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -180,7 +181,7 @@ func (f *folder) Write([]byte) (int, error)      { return 0, errIsDir }
 func (f *folder) Seek(int64, int) (int64, error) { return 0, errIsDir }
 
 // writer is a file that is being written, from its beginning to its end.
-// Nothing is visible before it is stored whole.
+// Nothing is visible before Close, and nothing ever if a body has failed.
 type writer struct {
 	fs     *FileSystem
 	ctx    context.Context
@@ -189,36 +190,98 @@ type writer struct {
 	old    *node // what is there now, nil: nothing
 	absent bool  // there must be nothing
 
-	wrote  bool  // something was, if only an empty body
-	asked  bool  // Stat was, so an empty file is meant
+	asked  bool // Stat was, so an empty file is meant
+	closed bool
+	size   int64 // written so far
 	stored *node // once it is
 	err    error // why it is not
 
-	pipe *io.PipeWriter // of Write
-	put  chan struct{}  // closed when the Put that reads from pipe has ended
-	size int64
+	upload *upload // under way, nil: none
 }
 
-// ReadFrom stores what r has as the file. An error of r leaves the old file as
-// it is. If r is a file of ours the store copies it by itself.
+// upload is a Put whose body is written bit by bit.
+type upload struct {
+	*io.PipeWriter
+	done chan struct{} // closed when it has ended; then:
+	n    node
+	err  error
+}
+
+// ReadFrom writes what r has. An error of r ends the writing, and leaves the
+// old file as it is. If r is a file of ours the store copies it by itself.
+//
+// It is not the end of the file: io.Copy gives an io.MultiReader piece by piece.
 func (w *writer) ReadFrom(r io.Reader) (int64, error) {
-	if w.wrote {
-		return 0, errNoPatching
-	}
-	w.wrote = true
-	if src, ok := r.(*reader); ok && src.pos == 0 && !src.closed {
+	if src, ok := r.(*reader); ok && w.begin() && src.pos == 0 && !src.closed {
 		return w.copyFrom(src)
 	}
 	body := &bodyReader{r: r, want: providers.SizeUnknown}
-	w.store(body)
-	return body.n, w.err
+	buf := make([]byte, 256<<10)
+	n, err := io.CopyBuffer(struct{ io.Writer }{w}, body, buf)
+	if body.err != nil {
+		w.abort(body.err)
+	}
+	return n, err
 }
 
-func (w *writer) store(body io.Reader) {
-	opts := providers.PutOptions{Size: providers.SizeUnknown}
-	opts.IfAbsent = w.absent
-	n, err := w.tree.putFile(w.ctx, w.path, body, opts)
-	w.finish(n, err)
+// begin reports whether nothing was written yet.
+func (w *writer) begin() bool { return w.upload == nil && w.stored == nil && w.err == nil && !w.closed }
+
+// abort ends the writing for good.
+func (w *writer) abort(err error) {
+	if w.upload != nil {
+		w.upload.CloseWithError(err)
+		w.wait()
+	}
+	w.err = cmp.Or(w.err, error(&bodyError{err}))
+}
+
+// wait waits for the end of the upload.
+func (w *writer) wait() {
+	<-w.upload.done
+	w.finish(w.upload.n, w.upload.err)
+	w.upload = nil
+}
+
+// Write writes to a file that Close makes visible.
+func (w *writer) Write(p []byte) (int, error) {
+	switch {
+	case w.err != nil:
+		return 0, w.err
+	case w.closed:
+		return 0, errClosed
+	case w.stored != nil: // copied by the store
+		return 0, errNoPatching
+	case w.upload == nil:
+		w.start()
+	}
+	n, err := w.upload.Write(p)
+	w.size += int64(n)
+	if err != nil { // the store takes no more
+		w.wait()
+		err = cmp.Or(w.err, err)
+	}
+	return n, err
+}
+
+// start begins the Put that what is written goes to.
+func (w *writer) start() {
+	body, pipe := io.Pipe()
+	u := &upload{PipeWriter: pipe, done: make(chan struct{})}
+	w.upload = u
+	stop := context.AfterFunc(w.ctx, func() { pipe.CloseWithError(context.Cause(w.ctx)) })
+	go func() {
+		defer close(u.done)
+		defer stop()
+		u.n, u.err = w.tree.putFile(w.ctx, w.path, body, w.options(w.absent, providers.SizeUnknown))
+		body.CloseWithError(errStored)
+	}()
+}
+
+var errStored = errors.New("the store has ended the upload")
+
+func (w *writer) options(absent bool, size int64) providers.PutOptions {
+	return providers.PutOptions{Condition: providers.Condition{IfAbsent: absent}, Size: size}
 }
 
 func (w *writer) finish(n node, err error) {
@@ -242,52 +305,20 @@ func (w *writer) copyFrom(src *reader) (int64, error) {
 	return obj.Size, nil
 }
 
-// Write is for callers that have no reader. They say by Close that the file is
-// whole; one that gives up must not call it.
-func (w *writer) Write(p []byte) (int, error) {
-	if w.pipe == nil {
-		if w.wrote {
-			return 0, errNoPatching
-		}
-		w.wrote = true
-		body, pipe := io.Pipe()
-		w.pipe, w.put = pipe, make(chan struct{})
-		go func() {
-			defer close(w.put)
-			w.store(body)
-			body.CloseWithError(errStored)
-		}()
-	}
-	n, err := w.pipe.Write(p)
-	w.size += int64(n)
-	if err == nil {
-		return n, nil
-	}
-	<-w.put
-	if w.err != nil {
-		err = w.err
-	}
-	return n, err
-}
-
-var errStored = errors.New("the file is stored already")
-
-// Close stores what was written with Write, or an empty file if nothing was.
+// Close stores what was written, or an empty file if nothing was.
 func (w *writer) Close() error {
-	if w.pipe != nil {
-		w.pipe.Close()
-		<-w.put
-	}
-	if !w.wrote {
-		w.wrote = true
+	if w.begin() {
 		w.storeEmpty()
+	} else if w.upload != nil {
+		w.upload.Close()
+		w.wait()
 	}
+	w.closed = true
 	return w.err
 }
 
 func (w *writer) storeEmpty() {
-	opts := providers.PutOptions{Condition: providers.Condition{IfAbsent: w.absent || !w.asked}}
-	n, err := w.tree.putFile(w.ctx, w.path, nil, opts)
+	n, err := w.tree.putFile(w.ctx, w.path, nil, w.options(w.absent || !w.asked, 0))
 	if errors.Is(err, providers.ErrPrecondition) && !w.absent {
 		return // it is there, and stays as it is
 	}

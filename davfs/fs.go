@@ -65,6 +65,7 @@ func (f *FileSystem) scope(ctx context.Context) context.Context {
 	memo := f.memos[ctx]
 	if memo == nil {
 		memo = newCache(0, memoEntries)
+		memo.big = memoEntries - 1 // x/net holds all of a folder anyway
 		f.memos[ctx] = memo
 		context.AfterFunc(ctx, func() {
 			f.mu.Lock()

@@ -43,11 +43,11 @@ func (q *request) get() error {
 	return q.index()
 }
 
-// head answers HEAD for a file with the headers of GET. A listing does not know
-// an object's content type, so a node that came from one is looked up.
+// head answers HEAD for a file with the headers of GET, and like GET from the
+// store: a listing that was kept may be old, and does not know content types.
 func (q *request) head() error {
 	n, err := q.tree.stat(q.r.Context(), q.path, q.asDir)
-	if err == nil && !n.dir && n.obj.ContentType == "" && n.seen != parentUnknown {
+	if kept := n.seen != parentUnknown; err == nil && !n.dir && kept {
 		n, err = q.tree.statFile(q.r.Context(), q.path)
 	}
 	if err != nil {
@@ -164,14 +164,17 @@ func (q *request) notSent(err error, n node) error {
 
 // fileHeaders sets what GET, HEAD and 206 have in common. Files come from
 // people: what a browser would run of them runs in a sandbox, without the
-// credentials of this origin.
+// credentials of this origin. PDF is left out, because Chrome shows none in a
+// sandbox and has one of its own for it.
 func (q *request) fileHeaders(n node) {
 	header := q.w.Header()
 	header.Set("Content-Type", contentType(n))
+	if contentType(n) != "application/pdf" {
+		header.Set("Content-Security-Policy", "sandbox")
+	}
 	header.Set("Accept-Ranges", "bytes")
 	header.Set("Cache-Control", "private, no-cache")
 	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Content-Security-Policy", "sandbox")
 	if n.obj.ETag != "" {
 		header.Set("ETag", n.obj.ETag)
 	}
@@ -242,28 +245,15 @@ var copyBuffers = sync.Pool{New: func() any { return new([256 << 10]byte) }}
 // the header is an error here, and breaks the connection: a file that was cut
 // must not look whole.
 func (q *request) send(content io.Reader, length int64) error {
-	n, err := q.pass(content)
+	buf := copyBuffers.Get().(*[256 << 10]byte)
+	defer copyBuffers.Put(buf)
+	// Nothing but Write is shown of the client's side: its ReadFrom would use a
+	// small buffer of its own.
+	n, err := io.CopyBuffer(struct{ io.Writer }{q.w}, content, buf[:])
 	if err == nil && n != length {
 		err = fmt.Errorf("store sent %d bytes of %d: %w", n, length, io.ErrUnexpectedEOF)
 	}
 	return err
-}
-
-func (q *request) pass(content io.Reader) (int64, error) {
-	// A body that can write itself, such as a file, lets the system copy.
-	if w, ok := content.(io.WriterTo); ok {
-		return w.WriteTo(q.w)
-	}
-	buf := copyBuffers.Get().(*[256 << 10]byte)
-	defer copyBuffers.Put(buf)
-	// Hiding ReadFrom, which would use a small buffer.
-	return io.CopyBuffer(struct{ io.Writer }{q.w}, content, buf[:])
-}
-
-// ReadFrom lets a file be sent by the system.
-func (w *responseWriter) ReadFrom(r io.Reader) (int64, error) {
-	w.began = true
-	return io.Copy(w.ResponseWriter, r)
 }
 
 // index answers GET and HEAD for a folder with a page. It is streamed through

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"sealdav/davfs/locks"
@@ -20,6 +21,25 @@ import (
 // (MOVE deletes its target first, an interrupted PUT is kept), hide failures
 // (a store that is away reads as "not found") or ask the store once or more
 // for each member of a folder.
+//
+// PROPFIND takes the depths 0 and 1; infinity is refused with 403
+// propfind-finite-depth. It is answered from one listing, as that arrives. A
+// store that fails before the answer has begun is a status; later the
+// connection is broken, so that no half is taken for the whole.
+//
+// A read takes a single range; several in one request are answered with the
+// whole. Conditional headers are decided by the store in the same request, and
+// here only where no store can, such as for a list of entity tags.
+//
+// Locks are exclusive or shared, of depth 0 or infinity, for at most an hour
+// (10 minutes unless asked for), after which their client has to refresh them.
+// They last as long as a request that was made under them. A token is honoured
+// only for the user who took the lock, and shown to no other. A DELETE or MOVE
+// of a folder needs the tokens of all locks inside. Locks end with what they
+// are on and do not travel with it.
+//
+// Dead properties are refused with 403, but for the times and attributes that
+// Windows sets on every file it writes: those are accepted and not kept.
 type Handler struct {
 	prefix  string
 	baseURL string
@@ -57,6 +77,7 @@ type request struct {
 	w      *responseWriter
 	r      *http.Request
 	access Access
+	above  string   // of a PROPFIND above the prefix: its path, with a slash at its end
 	held   []func() // release the locks that the request was made under
 }
 
@@ -95,7 +116,6 @@ func (q *request) serve() error {
 	}
 	serve, ok := methods[q.r.Method]
 	if !ok {
-		q.w.Header().Set("Allow", allow)
 		return &statusError{code: http.StatusMethodNotAllowed}
 	}
 	var err error
@@ -104,6 +124,12 @@ func (q *request) serve() error {
 		switch q.r.Method {
 		case http.MethodPut, "MKCOL", "LOCK": // what would be made lacks a parent
 			return errNoRemote
+		case "PROPFIND":
+			above := strings.TrimRight(q.r.URL.Path, "/") + "/"
+			if strings.HasPrefix(q.h.prefix, above) {
+				q.above = above
+				return q.propfind()
+			}
 		}
 	}
 	if err != nil {
@@ -154,8 +180,9 @@ func (h *Handler) appendHref(b []byte, t *tree, path string, dir bool) []byte {
 // a folder below it, and macOS mounts read-only unless 2 is a token of DAV.
 func (q *request) options() error {
 	header := q.w.Header()
-	header.Set("DAV", "1, 2")
-	header.Set("MS-Author-Via", "DAV")
+	// As RFC 4918 spells them, for clients that compare by the letter.
+	header["DAV"] = []string{"1, 2"}
+	header["MS-Author-Via"] = []string{"DAV"}
 	header.Set("Allow", allow)
 	header.Set("Accept-Ranges", "bytes")
 	header.Set("Content-Length", "0")

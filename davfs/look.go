@@ -56,9 +56,9 @@ const (
 )
 
 // known is what a cached listing tells of path.
-func (t *tree) known(ctx context.Context, path string) (sight, bool) {
+func (t *tree) known(ctx context.Context, path string, v view) (sight, bool) {
 	for _, c := range t.cachesOf(ctx) {
-		if s, ok := c.sight(t, path); ok {
+		if s, ok := c.sight(t, path, v); ok {
 			return s, true
 		}
 	}
@@ -70,7 +70,7 @@ func (t *tree) known(ctx context.Context, path string) (sight, bool) {
 // the folder is larger than a page and the page ends before the name does it
 // take a second request.
 func (t *tree) look(ctx context.Context, path string) (sight, error) {
-	if s, ok := t.known(ctx, path); ok {
+	if s, ok := t.known(ctx, path, toWrite); ok {
 		return s, nil
 	}
 	parent, _ := splitPath(path)
@@ -100,7 +100,7 @@ func (t *tree) look(ctx context.Context, path string) (sight, error) {
 	}
 	if count < pageSize {
 		if s.parent {
-			fill.commit()
+			fill.commitLooked()
 		}
 		return s, nil
 	}

@@ -104,31 +104,11 @@ func inside(path, dir string) bool {
 	return path != dir && (dir == "" || strings.HasPrefix(path, dir+"/"))
 }
 
-// href is the URL path of a resource as it stands in XML and in Location:
-// every byte but letters, digits, "-._~" and the slashes between segments is
-// percent-encoded, because clients disagree about all the others. remote is
-// "" for the root.
-func href(prefix, remote, path string, dir bool) string {
-	b := make([]byte, 0, len(prefix)+len(remote)+len(path)+16)
-	b = appendEscaped(b, cleanPrefix(prefix))
-	b = append(b, '/')
-	if remote == "" {
-		return string(b)
-	}
-	b = appendEscaped(b, remote)
-	if path != "" {
-		b = append(b, '/')
-		b = appendEscaped(b, path)
-	}
-	if dir || path == "" {
-		b = append(b, '/')
-	}
-	return string(b)
-}
-
 const upperHex = "0123456789ABCDEF"
 
-// appendEscaped percent-encodes s for a URL path, leaving slashes.
+// appendEscaped writes s as it stands in the URL paths of XML and of Location:
+// every byte but letters, digits, "-._~" and the slashes between segments is
+// percent-encoded, because clients disagree about all the others.
 func appendEscaped(b []byte, s string) []byte {
 	for i := range len(s) {
 		c := s[i]

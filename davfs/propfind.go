@@ -25,7 +25,8 @@ type propfind struct {
 	wanted    []wanted
 	namesOnly bool   // propname: which properties there are, without values
 	unknown   []byte // elements of the properties that nothing here has
-	missing   []int  // of one resource; kept for its memory
+	missing   []int  // of one resource; kept, as it is, for its memory
+	of        resource
 
 	covering []locks.Lock            // locks that cover the folder itself
 	inside   map[string][]locks.Lock // locks on what is below it, by their root
@@ -58,6 +59,8 @@ func (q *request) propfind() error {
 	p.m = newMultistatus(q.w)
 	defer p.m.release()
 	switch {
+	case q.above != "":
+		p.onTheWay(deep)
 	case q.isRoot():
 		err = p.root(deep)
 	case deep:
@@ -179,6 +182,16 @@ func (p *propfind) findLocks(deep bool) error {
 	return nil
 }
 
+// onTheWay answers above the prefix, where Windows begins even if what it
+// mounts lies deeper: a folder, with the next one on the way in it.
+func (p *propfind) onTheWay(deep bool) {
+	p.respond(resource{href: p.q.above, node: node{dir: true}})
+	if deep {
+		next, _, _ := strings.Cut(p.q.h.prefix[len(p.q.above):], "/")
+		p.respond(resource{href: p.q.above + next + "/", node: node{dir: true}})
+	}
+}
+
 // root answers for the root of all remotes.
 func (p *propfind) root(deep bool) error {
 	p.respond(resource{node: node{dir: true}, locks: p.covering})
@@ -247,7 +260,8 @@ func (p *propfind) member(t *tree, n node) {
 
 // resource is what one response describes.
 type resource struct {
-	tree *tree // nil: the root of all remotes
+	tree *tree  // nil: the root of all remotes
+	href string // instead of the tree's, not yet escaped
 	node
 	locks []locks.Lock
 }
@@ -266,9 +280,15 @@ func (r *resource) name() string {
 
 // respond appends the response for one resource: what it has under 200, what
 // it lacks under 404.
-func (p *propfind) respond(r resource) {
+func (p *propfind) respond(of resource) {
+	p.of = of
+	r := &p.of
 	b := append(p.m.b, "<D:response><D:href>"...)
-	b = p.q.h.appendHref(b, r.tree, r.path, r.dir)
+	if r.href != "" {
+		b = appendEscaped(b, r.href)
+	} else {
+		b = p.q.h.appendHref(b, r.tree, r.path, r.dir)
+	}
 	b = append(b, "</D:href>"...)
 	before := len(b)
 	b = append(b, "<D:propstat><D:prop>"...)
@@ -278,7 +298,7 @@ func (p *propfind) respond(r resource) {
 		l, start := &liveProps[w.prop], len(b)
 		var ok bool
 		b = append(append(append(b, "<D:"...), l.name...), '>')
-		if b, ok = l.value(b, p.q, &r); !ok {
+		if b, ok = l.value(b, p.q, r); !ok {
 			b = b[:start]
 			if w.must {
 				p.missing = append(p.missing, w.prop)

@@ -49,6 +49,9 @@ func transferTree(ctx context.Context, dst *tree, dstPath string, src *tree, fro
 	m.resume(dst.unfinished.take(id))
 	w := dst.beginWrite(ctx, dstPath)
 	defer w.fail()
+	watch, end := dst.watches.add(dstPath)
+	defer end()
+	m.watch = watch
 	arrived, err := m.run(ctx)
 	if err = m.settle(ctx, err); err != nil {
 		dst.unfinished.add(id, m.rest())
@@ -71,6 +74,7 @@ type mover struct {
 
 	displaced []displaced
 	moved     *keyList // of a folder: what may be gone from the source, nil: nothing
+	watch     *watch   // of the destination, if it is a folder
 }
 
 // check refuses what cannot be, without asking the store.
@@ -107,7 +111,7 @@ func (m *mover) check(ctx context.Context) error {
 // destination's folder, which then exists: a rename in a large folder.
 func (m *mover) lookAtDestination(ctx context.Context) (sight, error) {
 	parent, _ := splitPath(m.dstPath)
-	if s, ok := m.dst.known(ctx, m.dstPath); ok {
+	if s, ok := m.dst.known(ctx, m.dstPath, toWrite); ok {
 		return s, nil
 	}
 	if m.dst != m.src || !inside(m.from.path, parent) {

@@ -3,6 +3,7 @@ package davfs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"iter"
 	"slices"
@@ -31,6 +32,7 @@ type members struct {
 	slots chan struct{}
 
 	mu       sync.Mutex
+	source   *watch // of the source, if this is a move
 	renamed  bitset // indexes in keys of what is no longer at the source
 	failures []failure
 }
@@ -45,6 +47,9 @@ func (m *mover) folder(ctx context.Context) (node, error) {
 	}
 	var gone writes
 	if m.how.move {
+		watch, end := m.src.watches.add(m.from.path)
+		defer end()
+		x.source = watch
 		defer func() { m.moved = m.moved.merge(&x.keys) }()
 		gone = m.src.beginWrite(ctx, m.from.path)
 		defer gone.fail()
@@ -114,8 +119,12 @@ func (x *members) copyAll(ctx context.Context) error {
 			x.note(rel, x.one(ctx, i, rel, e.Object))
 		})
 	}
-	if !x.found && x.from.path != "" {
+	switch {
+	case x.found:
+	case x.from.path != "":
 		return fs.ErrNotExist
+	default: // a remote with nothing in it has no marker either
+		return x.dst.putMarker(ctx, x.dstPath)
 	}
 	x.wg.Wait()
 	return ctx.Err()
@@ -177,12 +186,18 @@ func (x *members) partial(t *tree) error {
 	return &partialError{tree: t, failures: x.failures}
 }
 
+var errChanged = fmt.Errorf("it was written while it was moved, and stays: %w", providers.ErrPrecondition)
+
 // removeSource deletes what was copied and is still at the source.
 func (x *members) removeSource(ctx context.Context) error {
 	r := remover{t: x.src}
 	prefix := dirKey(x.from.path)
 	for i, rel := range x.keys.all() {
 		if x.renamed.has(i) {
+			continue
+		}
+		if path := strings.TrimSuffix(prefix+rel, "/"); x.source.has(path) {
+			r.failures = append(r.failures, newFailure(prefix+rel, errChanged))
 			continue
 		}
 		if err := r.add(ctx, prefix+rel); err != nil {
@@ -211,7 +226,7 @@ func (m *mover) removeLeftovers(ctx context.Context, keys *keyList) error {
 		if rel == "" {
 			continue
 		}
-		if more && have == rel {
+		if more && have == rel || m.watch.has(strings.TrimSuffix(e.Key, "/")) {
 			err = r.pass(ctx, e.Key)
 		} else {
 			err = r.add(ctx, e.Key)

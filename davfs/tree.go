@@ -29,6 +29,7 @@ type tree struct {
 	warned sync.Map // folders whose unspeakable keys were logged
 
 	unfinished unfinished // transfers to here
+	watches    watches    // of transfers under way
 }
 
 func newTree(r Remote, c *cache, log *slog.Logger) *tree {
@@ -122,21 +123,25 @@ func (t *tree) stat(ctx context.Context, path string, asDir bool) (node, error) 
 	if reserved(path) {
 		return node{}, fs.ErrNotExist
 	}
-	if s, ok := t.known(ctx, path); ok {
+	if s, ok := t.known(ctx, path, toRead); ok {
 		return s.pick(asDir)
 	}
+	memo := memoOf(ctx)
+	if n, ok := memo.remembered(t, path, asDir); ok {
+		return n, nil
+	}
+	first, second := t.statFile, t.statFolder
 	if asDir {
-		n, err := t.statFolder(ctx, path)
-		if !errors.Is(err, fs.ErrNotExist) {
-			return n, err
-		}
-		return t.statFile(ctx, path)
+		first, second = second, first
 	}
-	n, err := t.statFile(ctx, path)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return n, err
+	n, err := first(ctx, path)
+	if isNotExist(err) {
+		n, err = second(ctx, path)
 	}
-	return t.statFolder(ctx, path)
+	if err == nil {
+		memo.remember(t, n, asDir)
+	}
+	return n, err
 }
 
 // lookup is stat by way of the parent's listing: one request for files and
@@ -314,7 +319,7 @@ func (t *tree) open(ctx context.Context, path string, opts providers.OpenOptions
 	if reserved(path) {
 		return nil, node{}, fs.ErrNotExist
 	}
-	s, known := t.known(ctx, path)
+	s, known := t.known(ctx, path, toRead)
 	if known && s.file == nil {
 		if s.dir != nil {
 			return nil, node{}, errIsDir

@@ -118,7 +118,7 @@ func (t *tree) mkdir(ctx context.Context, path string) error {
 	}
 	w.put(node{path: path, dir: true})
 	fill.marker(obj)
-	fill.commit()
+	fill.commitLooked()
 	return nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/xml"
 	"io"
 	"net/http"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -279,13 +278,4 @@ func escapeByte(c byte) string {
 		return "\uFFFD"
 	}
 	return ""
-}
-
-// xmlText returns the text directly inside e.
-func xmlText(e *element) string {
-	var s strings.Builder
-	for _, c := range e.children {
-		s.WriteString(c.text)
-	}
-	return strings.TrimSpace(s.String())
 }

@@ -84,7 +84,6 @@ func TestCanaryInErrors(t *testing.T) {
 		for _, args := range [][]string{
 			{"serve", "--sse-write-c-key", key.Raw()},
 			{"serve", "s3://" + key.Raw() + ":x@b"},
-			{"check", "--config", key.Raw() + "/none"},
 		} {
 			if r := harness.Run(t, []string{"AWS_S3OPTIONS=" + key.Write()}, args...); r.Code != 2 {
 				t.Errorf("%q: exit status %d, want 2:\n%s", args[0], r.Code, r.Stderr)

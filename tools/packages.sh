@@ -14,6 +14,10 @@ wanted="
 	git:git
 	gcc:gcc
 "
+if [ ! -e /dev/fuse ] && [ "$(id -u)" = 0 ]; then
+	mknod -m 666 /dev/fuse c 10 229 || true # the davfs2 test says what is wrong
+fi
+
 missing=()
 for pair in $wanted; do
 	if ! PATH=$PATH:/usr/sbin:/sbin command -v "${pair%%:*}" >/dev/null; then

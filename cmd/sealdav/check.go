@@ -159,7 +159,11 @@ func (k *check) print(w io.Writer, reports []report) error {
 		fmt.Fprintf(w, "%s  %s\n  encryption: %s\n", rep.Remote, rep.URL, rep.Encryption)
 		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		for _, s := range rep.Steps {
-			fmt.Fprintf(table, "  %s\t%s\t%s\n", s.Name, s.Result, s.Detail)
+			line := "  " + s.Name + "\t" + s.Result
+			if s.Detail != "" {
+				line += "\t" + s.Detail
+			}
+			fmt.Fprintln(table, line)
 		}
 		if err := table.Flush(); err != nil {
 			return err

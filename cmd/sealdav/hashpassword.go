@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
 
 	"golang.org/x/crypto/bcrypt"
@@ -55,13 +56,33 @@ func runHashPassword(_ context.Context, c *cli, args []string) error {
 	return err
 }
 
+// readHidden reads a line without showing it, and lets the terminal show what
+// is typed again even if the process is interrupted.
+func readHidden(fd int) ([]byte, error) {
+	state, err := term.GetState(fd)
+	if err != nil {
+		return nil, err
+	}
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt)
+	defer close(interrupted)
+	defer signal.Stop(interrupted)
+	go func() {
+		if _, ok := <-interrupted; ok {
+			_ = term.Restore(fd, state)
+			os.Exit(exitFailed)
+		}
+	}()
+	return term.ReadPassword(fd)
+}
+
 // readPassword asks twice at a terminal, and reads one line of anything else.
 func readPassword(c *cli) ([]byte, error) {
 	if f, ok := c.stdin.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		ask := func(prompt string) ([]byte, error) {
 			fmt.Fprint(c.stderr, prompt)
 			defer fmt.Fprintln(c.stderr)
-			return term.ReadPassword(int(f.Fd()))
+			return readHidden(int(f.Fd()))
 		}
 		first, err := ask("Password: ")
 		if err != nil {

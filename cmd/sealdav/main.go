@@ -78,8 +78,7 @@ func (c *cli) main(ctx context.Context, args []string) int {
 	}
 	cmd, ok := find(name)
 	if !ok {
-		fmt.Fprintf(c.stderr, "sealdav: there is no command %q; see sealdav help\n", name)
-		return exitUsage
+		return c.noCommand(name)
 	}
 	flags := newFlags(cmd.name)
 	execute := cmd.setup(flags)
@@ -122,6 +121,16 @@ func find(name string) (command, bool) {
 	return all[i], true
 }
 
+// noCommand answers a word that is no command. A long one may be a key in the
+// wrong place, and is not repeated.
+func (c *cli) noCommand(name string) int {
+	if len(name) > 16 {
+		name = fmt.Sprintf("(%d bytes)", len(name))
+	}
+	fmt.Fprintf(c.stderr, "sealdav: there is no command %q; see sealdav help\n", name)
+	return exitUsage
+}
+
 // help answers sealdav help [COMMAND].
 func (c *cli) help(args []string) int {
 	if len(args) == 0 {
@@ -130,8 +139,7 @@ func (c *cli) help(args []string) int {
 	}
 	cmd, ok := find(args[0])
 	if !ok {
-		fmt.Fprintf(c.stderr, "sealdav: there is no command %q; see sealdav help\n", args[0])
-		return exitUsage
+		return c.noCommand(args[0])
 	}
 	cmd.usage(c.stdout)
 	return exitDone

@@ -81,14 +81,15 @@ func (p *probe) run(ctx context.Context) {
 }
 
 func (p *probe) list(ctx context.Context) (string, error) {
-	for entry, err := range p.bucket.List(ctx, "", providers.ListOptions{PageSize: 1}) {
+	detail := "empty"
+	for _, err := range p.bucket.List(ctx, "", providers.ListOptions{PageSize: 1}) {
 		if err != nil {
 			return "", err
 		}
-		_ = entry
-		return "", nil
+		detail = ""
+		break // one entry is enough
 	}
-	return "empty", nil
+	return detail, nil
 }
 
 func (p *probe) write(ctx context.Context) (string, error) {

@@ -21,7 +21,7 @@ import (
 func serveCommand() command {
 	return command{
 		name:  "serve",
-		args:  "[--config FILE] [--listen ADDR] [URL...] | --demo",
+		args:  "[--config FILE] [--listen ADDR] [--log-level LEVEL] [URL...] | --demo",
 		short: "serves the remotes of a configuration, or URLs, or a demo",
 		long: `
 Serves each remote of the configuration as the folder /NAME/. With URLs
@@ -40,6 +40,10 @@ second signal breaks them off, which leaves the old files as they were.`,
 				listen: flags.String("listen", "", "serves on `ADDR`, such as 127.0.0.1:8080, instead of the configured address"),
 				demo:   flags.Bool("demo", false, "serves a throwaway folder, sealed with a fresh key"),
 			}
+			flags.Func("log-level", "logs at `LEVEL` (debug, info, warn, error) instead of the configured one", func(v string) error {
+				s.level = new(config.Level)
+				return s.level.UnmarshalText([]byte(v))
+			})
 			return s.run
 		},
 	}
@@ -49,6 +53,7 @@ second signal breaks them off, which leaves the old files as they were.`,
 type serve struct {
 	config, listen *string
 	demo           *bool
+	level          *config.Level // nil: as configured
 }
 
 func (s *serve) run(ctx context.Context, c *cli, args []string) error {
@@ -67,6 +72,9 @@ func (s *serve) run(ctx context.Context, c *cli, args []string) error {
 	}
 	if *s.listen != "" {
 		cfg.Server.Listen = *s.listen
+	}
+	if s.level != nil {
+		cfg.Server.LogLevel = *s.level
 	}
 	log := c.logger(cfg.Server.LogLevel)
 	remotes, err := openRemotes(ctx, cfg, log)
@@ -174,13 +182,13 @@ func openLocks(state string) (locks.System, error) {
 	return file.Open(filepath.Join(state, "locks.db"))
 }
 
-// signals returns contexts that end with the first and with the second SIGTERM
-// or SIGINT. A third ends the process at once.
+// signals returns contexts that end with the first and with the second SIGTERM,
+// SIGINT or SIGHUP (a closed terminal). A third ends the process at once.
 func signals(ctx context.Context) (stop, force context.Context, release func()) {
 	stop, cancelStop := context.WithCancel(ctx)
 	force, cancelForce := context.WithCancel(context.WithoutCancel(ctx))
 	got := make(chan os.Signal, 2)
-	signal.Notify(got, syscall.SIGTERM, os.Interrupt)
+	signal.Notify(got, syscall.SIGTERM, os.Interrupt, syscall.SIGHUP)
 	go func() {
 		for _, cancel := range []context.CancelFunc{cancelStop, cancelForce} {
 			select {

@@ -131,5 +131,5 @@ func (e *evaluation) matchETag(path, etag string) (bool, error) {
 		}
 		e.etags[path] = current
 	}
-	return current != "" && strings.TrimPrefix(current, "W/") == strings.TrimPrefix(etag, "W/"), nil
+	return strings.TrimPrefix(current, "W/") == strings.TrimPrefix(etag, "W/"), nil
 }

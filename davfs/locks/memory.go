@@ -22,10 +22,6 @@ const (
 	defaultMaxBytes = 128 << 20
 )
 
-// ErrTooMany: the system holds as many locks as it may. Those that expire make
-// room.
-var ErrTooMany = errors.New("too many locks")
-
 // Store keeps the locks of a Memory beyond the life of the process.
 type Store interface {
 	// Load returns all locks, expired ones too.

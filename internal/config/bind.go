@@ -38,7 +38,8 @@ func placeOf(text string, offset int) place {
 
 // maxEcho is the longest name, in bytes, that a finding repeats: a longer one
 // is no key of ours, and may be a secret on the wrong side of an equals sign.
-const maxEcho = 32
+// A customer key has 32 bytes.
+const maxEcho = 30
 
 func (b *binder) find(key toml.Key, format string, args ...any) {
 	b.findings = append(b.findings, b.finding(key, format, args...))
@@ -126,6 +127,9 @@ func (b *binder) bindTable(key toml.Key, t table, dst reflect.Value) {
 // bindValue binds one value: a table, a table of named tables, or a scalar.
 func (b *binder) bindValue(key toml.Key, p toml.Primitive, dst reflect.Value) {
 	switch {
+	case dst.Kind() == reflect.Pointer: // a key that makes a difference by being there
+		dst.Set(reflect.New(dst.Type().Elem()))
+		b.bindValue(key, p, dst.Elem())
 	case isNamed(dst.Type()):
 		if t, ok := b.tables(key, p); ok {
 			b.bindNamed(key, t, dst)
@@ -135,7 +139,14 @@ func (b *binder) bindValue(key toml.Key, p toml.Primitive, dst reflect.Value) {
 			b.bindTable(key, t, dst)
 		}
 	default:
-		b.bindScalar(key, b.value(p), dst)
+		v := b.value(p)
+		if _, ok := v.(map[string]any); ok { // sse as a table
+			t, _ := b.tables(key, p)
+			for name, p := range t {
+				b.place(append(slices.Clone(key), name), p)
+			}
+		}
+		b.bindScalar(key, v, dst)
 	}
 }
 

@@ -227,7 +227,13 @@ func (r *Remote) checkEncryption(b *binder, key toml.Key) {
 	}
 	if err != nil {
 		for _, e := range split(err) {
-			b.find(key, "%s", strings.TrimPrefix(e.Error(), "sse: "))
+			at := key
+			if option, ok := errors.AsType[*sse.Error](e); ok { // in a table it has a place
+				if inside := sub(key, strings.TrimLeft(option.Option, "-")); b.has(inside...) {
+					at = inside
+				}
+			}
+			b.find(at, "%s", strings.TrimPrefix(e.Error(), "sse: "))
 		}
 		return
 	}

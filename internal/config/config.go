@@ -58,7 +58,7 @@ type Remote struct {
 
 	Region          string  `toml:"region" for:"s3"`
 	Endpoint        HTTPURL `toml:"endpoint" for:"s3 gs az"`
-	PathStyle       bool    `toml:"path_style" for:"s3"`
+	PathStyle       *bool   `toml:"path_style" for:"s3"`
 	CAFile          string  `toml:"ca_file" for:"s3 gs az"`
 	AccessKeyID     Secret  `toml:"access_key_id" for:"s3"`
 	SecretAccessKey Secret  `toml:"secret_access_key" for:"s3"`
@@ -89,7 +89,7 @@ func defaults() Config {
 	return Config{Server: Server{
 		Listen:            "127.0.0.1:8080",
 		MaxTransferMemory: providers.DefaultTransferMemory,
-		ListCache:         5 * time.Second,
+		ListCache:         2 * time.Second,
 		DrainTimeout:      time.Minute,
 		LogLevel:          Level(slog.LevelInfo),
 		AccessLog:         true,

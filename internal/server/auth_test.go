@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -217,6 +218,9 @@ func TestUnknownUserCostsAsMuch(t *testing.T) {
 	}
 	if got, err := bcrypt.Cost(a.dummy); err != nil || got != want {
 		t.Errorf("cost %d (%v) for who is no user, %d for who is", got, err, want)
+	}
+	if err := bcrypt.CompareHashAndPassword(a.dummy, []byte("p")); !errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {
+		t.Errorf("the hash of who is no user is not compared: %v", err)
 	}
 }
 

@@ -62,6 +62,7 @@ type Server struct {
 	listener net.Listener
 	certs    *certificates // nil: plain http
 	running  sync.RWMutex  // read-locked by each request
+	abort    func()        // ends the contexts of all requests
 }
 
 // New checks opts and returns a Server that does not listen yet.
@@ -99,6 +100,9 @@ func New(ctx context.Context, opts Options) (*Server, error) {
 		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		Protocols:                    new(http.Protocols),
 	}
+	var base context.Context
+	base, s.abort = context.WithCancel(context.WithoutCancel(ctx))
+	s.http.BaseContext = func(net.Listener) context.Context { return base }
 	// HTTP/1.1 alone: the WebDAV clients of Windows and macOS speak nothing
 	// else, and Go's HTTP/2 moves file contents at half its rate. There is no
 	// timeout on bodies as a whole: an upload may take hours.
@@ -159,7 +163,10 @@ func (s *Server) Serve(ctx, force context.Context) error {
 	if err == nil {
 		return nil
 	}
-	_ = s.http.Close() // ends the contexts of the requests
+	// A closed connection alone does not reach a request that waits for the
+	// store, or for memory, in the midst of its body.
+	s.abort()
+	_ = s.http.Close()
 	done := make(chan struct{})
 	go func() { s.running.Lock(); close(done) }()
 	select {

@@ -377,6 +377,39 @@ func TestEndOfDrainBreaksUpload(t *testing.T) {
 	}
 }
 
+// TestEndOfDrainReachesStuckRequest has a request that waits, in the midst of
+// its body, for something that does not come.
+func TestEndOfDrainReachesStuckRequest(t *testing.T) {
+	begun := make(chan struct{})
+	s := start(t, Options{DrainTimeout: time.Millisecond, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = r.Body.Read(make([]byte, 1))
+		close(begun)
+		<-r.Context().Done()
+	})})
+	body, w := io.Pipe()
+	go func() {
+		req, err := http.NewRequest("PUT", s.URL(), body)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if resp, err := s.client.Do(req); err == nil {
+			_ = resp.Body.Close()
+		}
+	}()
+	if _, err := w.Write([]byte("some")); err != nil {
+		t.Fatal(err)
+	}
+	<-begun
+	if err := s.finish(t); err == nil {
+		t.Error("Serve told of no broken request")
+	}
+	if strings.Contains(s.log.String(), "did not stop") {
+		t.Error("the request did not hear of the end")
+	}
+	_ = w.Close()
+}
+
 func TestListenTwice(t *testing.T) {
 	s := start(t, Options{Handler: whoami})
 	other, err := New(t.Context(), Options{Listen: s.listener.Addr().String(), Handler: whoami})

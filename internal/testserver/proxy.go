@@ -107,8 +107,9 @@ type Fault struct {
 	// body have gone through; CutResponse once that many of the answer's have.
 	// 0 does not cut; for "at once" there is Drop.
 	CutRequest, CutResponse int64
-	// Drop closes the client's connection without an answer.
-	Drop bool
+	// Drop closes the client's connection without an answer, and without the
+	// server seeing the request; DropAnswer once the server has answered.
+	Drop, DropAnswer bool
 }
 
 // NewProxy starts a proxy in front of s; it ends with the test.
@@ -127,6 +128,10 @@ func NewProxy(t testing.TB, s *S3) *Proxy {
 		},
 		ModifyResponse: func(resp *http.Response) error {
 			x := resp.Request.Context().Value(exchangeKey{}).(*exchange)
+			if x.fault.DropAnswer {
+				resp.Body.Close()
+				return errCut
+			}
 			x.status.Store(int64(resp.StatusCode))
 			resp.Body = &meter{ReadCloser: resp.Body, n: &x.received, cut: x.fault.CutResponse}
 			return nil

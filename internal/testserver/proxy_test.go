@@ -56,6 +56,7 @@ func TestProxy(t *testing.T) {
 		{"cut response", "GetObject", testserver.Fault{CutResponse: 5}, "unexpected EOF"},
 		{"cut request", "PutObject", testserver.Fault{CutRequest: 5}, "EOF"},
 		{"drop", "PutObject", testserver.Fault{Drop: true}, "EOF"},
+		{"drop answer", "PutObject", testserver.Fault{DropAnswer: true}, "EOF"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p.SetFault(testserver.OnOp(c.op, 1, c.f))

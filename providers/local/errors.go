@@ -24,14 +24,14 @@ func fail(op, key string, err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("%s %q: %w", op, key, err)
 	}
-	kind, advice := classify(err)
+	advice, kind := classify(err)
 	return &providers.Error{Op: op, Key: key, Kind: kind, Err: err, Advice: advice}
 }
 
 // classify tells the kind of an error of the operating system by its number.
-func classify(err error) (kind error, advice string) {
+func classify(err error) (advice string, kind error) {
 	if errors.Is(err, ErrDamaged) {
-		return providers.ErrUnavailable, "The file on the server's disk is not what was written there: restore it from a backup."
+		return "The file on the server's disk is not what was written there: restore it from a backup.", providers.ErrUnavailable
 	}
 	errno, ok := errors.AsType[syscall.Errno](err)
 	if !ok {
@@ -39,33 +39,33 @@ func classify(err error) (kind error, advice string) {
 		_, inLink := errors.AsType[*os.LinkError](err)
 		if (inPath || inLink) && !errors.Is(err, fs.ErrClosed) {
 			// os.Root's own refusals have no number.
-			return fs.ErrPermission, "The path leads out of the remote's directory through a symbolic link."
+			return "The path leads out of the remote's directory through a symbolic link.", fs.ErrPermission
 		}
-		return providers.ErrUnavailable, ""
+		return "", providers.ErrUnavailable
 	}
 	if errors.Is(errno, fs.ErrNotExist) {
-		return fs.ErrNotExist, ""
+		return "", fs.ErrNotExist
 	}
 	switch errno {
 	case syscall.ENOTDIR, syscall.EISDIR, syscall.EEXIST, syscall.ENOTEMPTY:
-		return fs.ErrExist, clashAdvice
+		return clashAdvice, fs.ErrExist
 	case syscall.ENOSPC, syscall.EDQUOT:
-		return providers.ErrQuota, "The disk of the server, or its quota, is full: free some space."
+		return "The disk of the server, or its quota, is full: free some space.", providers.ErrQuota
 	case syscall.EFBIG:
-		return providers.ErrTooLarge, "The file is larger than the server's file system takes."
+		return "The file is larger than the server's file system takes.", providers.ErrTooLarge
 	case syscall.ENAMETOOLONG:
-		return fs.ErrInvalid, "The name is longer than the server's file system takes (255 bytes as a rule); shorten it."
+		return "The name is longer than the server's file system takes (255 bytes as a rule); shorten it.", fs.ErrInvalid
 	case syscall.EINVAL, syscall.EILSEQ:
-		return fs.ErrInvalid, "The server's file system does not take this name; rename it."
+		return "The server's file system does not take this name; rename it.", fs.ErrInvalid
 	case syscall.EROFS:
-		return fs.ErrPermission, "The server's file system is mounted read-only."
+		return "The server's file system is mounted read-only.", fs.ErrPermission
 	case syscall.ELOOP:
-		return fs.ErrPermission, "The path goes round in a circle of symbolic links."
+		return "The path goes round in a circle of symbolic links.", fs.ErrPermission
 	}
 	if errors.Is(errno, fs.ErrPermission) {
-		return fs.ErrPermission, "The server's account may not do this in the remote's directory: see the owner and mode of the folder."
+		return "The server's account may not do this in the remote's directory: see the owner and mode of the folder.", fs.ErrPermission
 	}
-	return providers.ErrUnavailable, ""
+	return "", providers.ErrUnavailable
 }
 
 // clashAdvice explains what a bucket can hold and a directory cannot.

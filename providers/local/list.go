@@ -61,8 +61,8 @@ func (w *walk) dir(key string) bool {
 	return w.yield(providers.Entry{Object: o.obj}, nil) && w.children(key)
 }
 
-// child is a name in a directory.
-type child struct {
+// item is a name in a directory.
+type item struct {
 	key  string // of the whole path; directories end in "/"
 	name string
 	link bool
@@ -106,7 +106,7 @@ func (w *walk) children(dir string) bool {
 
 // readDir returns the objects and directories in a directory in the order of
 // their keys, and the directory, for the caller to close.
-func (b *Bucket) readDir(dir string) (*os.Root, []child, error) {
+func (b *Bucket) readDir(dir string) (*os.Root, []item, error) {
 	name := "."
 	if dir != "" {
 		var err error
@@ -123,11 +123,11 @@ func (b *Bucket) readDir(dir string) (*os.Root, []child, error) {
 		_ = root.Close() // was only read
 		return nil, nil, err
 	}
-	slices.SortFunc(all, func(a, b child) int { return cmp.Compare(a.key, b.key) })
+	slices.SortFunc(all, func(a, b item) int { return cmp.Compare(a.key, b.key) })
 	return root, all, nil
 }
 
-func readNames(root *os.Root, dir string) ([]child, error) {
+func readNames(root *os.Root, dir string) ([]item, error) {
 	f, err := root.Open(".")
 	if err != nil {
 		return nil, err
@@ -137,9 +137,9 @@ func readNames(root *os.Root, dir string) ([]child, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := make([]child, 0, len(entries))
+	all := make([]item, 0, len(entries))
 	for _, e := range entries {
-		c := child{key: dir + e.Name(), name: e.Name(), link: e.Type()&fs.ModeSymlink != 0}
+		c := item{key: dir + e.Name(), name: e.Name(), link: e.Type()&fs.ModeSymlink != 0}
 		switch {
 		case e.IsDir():
 			c.key += "/"
@@ -155,7 +155,7 @@ func readNames(root *os.Root, dir string) ([]child, error) {
 
 // describe says of a file in a directory what a listing says. It needs no key,
 // and a file that cannot be read or is damaged is still listed.
-func (b *Bucket) describe(dir *os.Root, c child) (providers.Object, bool) {
+func (b *Bucket) describe(dir *os.Root, c item) (providers.Object, bool) {
 	name := c.name
 	if c.link { // it may lead to another directory below the root
 		dir, name = b.root, filepath.FromSlash(c.key)

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"golang.org/x/sync/errgroup"
 
 	"sealdav/providers"
@@ -27,8 +27,10 @@ import (
 // elsewhere than at Amazon a HEAD comes before, which leaves a moment in which
 // another writer may come between.
 func (b *Bucket) Copy(ctx context.Context, dst string, src providers.Object, opts providers.CopyOptions) (providers.Object, error) {
-	if err := errors.Join(checkKey("copy", dst), checkKey("copy", src.Key)); err != nil {
-		return providers.Object{}, &providers.Error{Op: "copy", Key: dst, Kind: errInvalidKey}
+	for _, key := range []string{dst, src.Key} {
+		if err := b.checkKey("copy", key); err != nil {
+			return providers.Object{}, err
+		}
 	}
 	metadata, err := encodeMetadata("copy", dst, opts.Metadata)
 	if err != nil {
@@ -41,8 +43,10 @@ func (b *Bucket) Copy(ctx context.Context, dst string, src providers.Object, opt
 	if b.streamCopies.Load() {
 		return b.copyStreamed(ctx, c)
 	}
-	if err := b.checkDestination(ctx, c); err != nil {
-		return providers.Object{}, err
+	if !b.amazon {
+		if err := b.holds(ctx, "copy", dst, opts.Condition); err != nil {
+			return providers.Object{}, err
+		}
 	}
 	var obj providers.Object
 	if src.Size > b.limits.copyObject {
@@ -66,7 +70,9 @@ type copying struct {
 }
 
 // source is the value of x-amz-copy-source.
-func (b *Bucket) source(key string) *string { return aws.String(b.bucket + "/" + escapePath(b.base+key)) }
+func (b *Bucket) source(key string) *string {
+	return aws.String(b.bucket + "/" + escapePath(b.base+key))
+}
 
 // escapePath encodes all that RFC 3986 does not leave alone, "/" excepted:
 // some stores take "+" in x-amz-copy-source for a space.
@@ -83,21 +89,13 @@ func escapePath(s string) string {
 	return e.String()
 }
 
-// checkDestination looks whether a condition on the destination holds, where
-// the store will not.
-func (b *Bucket) checkDestination(ctx context.Context, c copying) error {
-	if b.amazon || c.opts.Condition == (providers.Condition{}) {
-		return nil
+// sourceCondition repeats x-amz-copy-source-if-match under the name by which
+// Ceph knows it. The SDK signs it with the rest.
+func (b *Bucket) sourceCondition(etag string) func(*awss3.Options) {
+	if b.amazon || etag == "" {
+		return func(*awss3.Options) {}
 	}
-	obj, err := b.Stat(ctx, c.dst)
-	absent := errors.Is(err, fs.ErrNotExist)
-	if err != nil && !absent && !errors.Is(err, providers.ErrKey) {
-		return err
-	}
-	if c.opts.IfAbsent && !absent || c.opts.IfMatch != "" && obj.ETag != c.opts.IfMatch {
-		return &providers.Error{Op: "copy", Key: c.dst, Kind: providers.ErrPrecondition}
-	}
-	return nil
+	return awss3.WithAPIOptions(smithyhttp.SetHeaderValue("X-Amz-Copy-If-Match", etag))
 }
 
 func (b *Bucket) copyWhole(ctx context.Context, c copying) (providers.Object, error) {
@@ -123,7 +121,7 @@ func (b *Bucket) copyWhole(ctx context.Context, c copying) (providers.Object, er
 	}
 	var out *awss3.CopyObjectOutput
 	err := b.reading(ctx, "copy", c.src.Key, c.src.ETag, func(ctx context.Context, _ sse.Candidate) (err error) {
-		out, err = b.client.CopyObject(ctx, in)
+		out, err = b.client.CopyObject(ctx, in, b.sourceCondition(c.src.ETag))
 		return err
 	})
 	if err != nil {
@@ -260,7 +258,7 @@ func (u *upload) copyPart(ctx context.Context, src providers.Object, number int3
 			Bucket: &u.b.bucket, Key: u.b.full(u.key), UploadId: u.id, PartNumber: &number,
 			CopySource: u.b.source(src.Key), CopySourceRange: aws.String(fmt.Sprintf("bytes=%d-%d", from, to)),
 			CopySourceIfMatch: optional(src.ETag),
-		})
+		}, u.b.sourceCondition(src.ETag))
 		return err
 	})
 	if err != nil {

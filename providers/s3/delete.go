@@ -54,7 +54,7 @@ func notXML(key string) bool {
 }
 
 func (b *Bucket) deleteOne(ctx context.Context, key string) *providers.Error {
-	if err := checkKey("delete", key); err != nil {
+	if err := b.checkKey("delete", key); err != nil {
 		return asDelete(key, err)
 	}
 	b.keys.forget(key)
@@ -97,7 +97,7 @@ func (b *Bucket) deleteBatch(ctx context.Context, keys []string) []*providers.Er
 		return failed
 	}
 	for _, e := range out.Errors {
-		f := &failure{status: 200, code: aws.ToString(e.Code), message: b.crypt.redact(aws.ToString(e.Message))}
+		f := &failure{status: 200, code: aws.ToString(e.Code), message: b.quote(aws.ToString(e.Message))}
 		if f.kind() == fs.ErrNotExist {
 			continue
 		}

@@ -17,28 +17,25 @@ import (
 // knows each operation that is used and refuses any other before it is sent.
 type encryption struct {
 	settings sse.Settings
-	secrets  []string // every form of every key that could appear in a text
+	// redact takes the keys, in every form they could have, out of a text that
+	// a server wrote. It is a closure for the reason that sse.Key is one: fmt
+	// prints every field of what it is handed.
+	redact func(text string) string
 }
 
 func newEncryption(s sse.Settings) encryption {
-	e := encryption{settings: s}
-	for _, c := range s.Candidates() {
-		if c.Key.IsZero() {
-			continue
+	return encryption{settings: s, redact: func(text string) string {
+		for _, c := range s.Candidates() {
+			if c.Key.IsZero() {
+				continue
+			}
+			raw := c.Key.Bytes()
+			for _, form := range []string{string(raw[:]), c.Key.Base64(), c.Key.MD5(), fmt.Sprintf("%x", raw[:]), fmt.Sprintf("%X", raw[:])} {
+				text = strings.ReplaceAll(text, form, "[key]")
+			}
 		}
-		raw := c.Key.Bytes()
-		e.secrets = append(e.secrets, string(raw[:]), c.Key.Base64(), c.Key.MD5(),
-			fmt.Sprintf("%x", raw[:]), fmt.Sprintf("%X", raw[:]))
-	}
-	return e
-}
-
-// redact takes the keys out of a text that a server wrote.
-func (e encryption) redact(text string) string {
-	for _, s := range e.secrets {
-		text = strings.ReplaceAll(text, s, "[key]")
-	}
-	return text
+		return text
+	}}
 }
 
 // readKey is the context key under which withReadKey stores its candidate.

@@ -15,8 +15,6 @@ import (
 	"sealdav/providers"
 )
 
-var errInvalidKey = fs.ErrInvalid
-
 // failure is what a store, or the way to it, said: the cause in a
 // providers.Error. Its text holds no URL and no header.
 type failure struct {
@@ -67,9 +65,6 @@ func examine(err error) *failure {
 	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		f.code, f.message = api.ErrorCode(), api.ErrorMessage()
-		if len(f.message) > maxMessage {
-			f.message = strings.ToValidUTF8(f.message[:maxMessage], "") + "..."
-		}
 	}
 	if f.status == 0 {
 		f.err = innermost(err)
@@ -95,8 +90,13 @@ func (f *failure) mayBeKey() bool {
 		return false
 	}
 	switch f.code {
-	case "", "InvalidRequest", "InvalidArgument", "BadRequest", "AccessDenied", "Forbidden", "InvalidEncryptionAlgorithmError":
+	case "", "BadRequest", "AccessDenied", "Forbidden", "InvalidEncryptionAlgorithmError":
 		return true
+	case "InvalidRequest", "InvalidArgument":
+		// Said of other things too. Ceph sends no message, which the SDK calls
+		// UnknownError, or takes the key for a wrong one by its hash.
+		m := strings.ToLower(f.message)
+		return m == "" || m == "unknownerror" || strings.Contains(m, "encrypt") || strings.Contains(m, "secret key") || strings.Contains(m, "hash of the key")
 	}
 	return false
 }
@@ -148,7 +148,8 @@ var kinds = map[string]error{
 	"XMinioInvalidResourceName":       fs.ErrInvalid,
 	"XMinioObjectExistsAsDirectory":   fs.ErrInvalid,
 	"XMinioParentIsObject":            fs.ErrInvalid,
-	"ParentIsObject":                  fs.ErrInvalid,
+	"ObjectParentIsFile":              fs.ErrInvalid,
+	"ExistingObjectIsDirectory":       fs.ErrInvalid,
 	"NotImplemented":                  errors.ErrUnsupported,
 	"MethodNotAllowed":                errors.ErrUnsupported,
 	"InvalidEncryptionAlgorithmError": providers.ErrKey,
@@ -203,7 +204,7 @@ func (b *Bucket) fail(ctx context.Context, op, key string, err error) error {
 		return err
 	}
 	f := examine(err)
-	f.message = b.crypt.redact(f.message)
+	f.message = b.quote(f.message)
 	e := &providers.Error{Op: op, Key: key, Kind: f.kind(), Err: f}
 	if f.status == 0 && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
 		// Not the caller's context: it would have been matched above.
@@ -214,6 +215,16 @@ func (b *Bucket) fail(ctx context.Context, op, key string, err error) error {
 		b.noteExists(f)
 	}
 	return e
+}
+
+// quote is what may be repeated of a server's own words: no key, even where it
+// sends back what it got, and not more than a person reads.
+func (b *Bucket) quote(message string) string {
+	message = b.crypt.redact(message)
+	if len(message) > maxMessage {
+		message = strings.ToValidUTF8(message[:maxMessage], "") + "..."
+	}
+	return message
 }
 
 // patient gives an error that was made under withPatience its final form: the

@@ -85,6 +85,14 @@ func (k *keyring) fitted(key, etag string, c sse.Candidate) {
 	}
 }
 
+// known reports whether c is known to fit an object.
+func (k *keyring) known(key, etag string, c sse.Candidate) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	f, ok := k.objects.get(key)
+	return ok && f.etag == etag && k.candidates[f.candidate].Key.Equal(c.Key)
+}
+
 // seen drops what is known of a key once a listing shows another object there.
 func (k *keyring) seen(key, etag string) {
 	if len(k.candidates) == 1 {

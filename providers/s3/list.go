@@ -1,9 +1,12 @@
 package s3
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"iter"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"sealdav/providers"
 )
@@ -62,7 +67,11 @@ func (b *Bucket) List(ctx context.Context, prefix string, opts providers.ListOpt
 func (b *Bucket) listPage(ctx context.Context, prefix string, in *awss3.ListObjectsV2Input) (*awss3.ListObjectsV2Output, error) {
 	wait, _, cancel := withPatience(ctx)
 	defer cancel()
-	page, err := b.client.ListObjectsV2(wait, in)
+	var options []func(*awss3.Options)
+	if notXML(*in.Prefix) {
+		options = append(options, awss3.WithAPIOptions(mendXML))
+	}
+	page, err := b.client.ListObjectsV2(wait, in, options...)
 	if err != nil {
 		return nil, b.fail(ctx, "list", prefix, err)
 	}
@@ -76,6 +85,27 @@ func (b *Bucket) listPage(ctx context.Context, prefix string, in *awss3.ListObje
 		}
 	}
 	return page, nil
+}
+
+// notInXML matches what XML 1.0 does not allow, as it is or by number.
+var notInXML = regexp.MustCompile(`(?i)&#x0*(?:[0-8bcef]|1[0-9a-f]|fff[ef]);|[\x00-\x08\x0b\x0c\x0e-\x1f]|\x{fffe}|\x{ffff}`)
+
+// mendXML makes a listing decodable whose prefix XML cannot hold: Ceph encodes
+// the keys, but not the prefix it repeats.
+func mendXML(stack *middleware.Stack) error {
+	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("sealdavMendXML",
+		func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
+			out, md, err := next.HandleDeserialize(ctx, in)
+			if resp, ok := out.RawResponse.(*smithyhttp.Response); ok && err == nil {
+				text, err := io.ReadAll(resp.Body)
+				resp.Body.Close()
+				if err != nil {
+					return out, md, err
+				}
+				resp.Body = io.NopCloser(bytes.NewReader(notInXML.ReplaceAll(text, []byte("?"))))
+			}
+			return out, md, err
+		}), middleware.After)
 }
 
 // keysOf are the places of all keys of a page.

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"encoding/base64"
+	"io/fs"
 	"mime"
 	"strings"
 
@@ -20,7 +21,7 @@ func encodeMetadata(op, key string, metadata map[string]string) (map[string]stri
 	out := make(map[string]string, len(metadata))
 	for name, value := range metadata {
 		if !httpguts.ValidHeaderFieldName(name) {
-			return nil, &providers.Error{Op: op, Key: key, Kind: errInvalidKey, Advice: "a metadata name may hold letters, digits and -_. only"}
+			return nil, &providers.Error{Op: op, Key: key, Kind: fs.ErrInvalid, Advice: "a metadata name may hold letters, digits and -_. only"}
 		}
 		if !plainHeader(value) {
 			value = "=?utf-8?b?" + base64.StdEncoding.EncodeToString([]byte(value)) + "?="

@@ -3,14 +3,17 @@ package s3
 import (
 	"bytes"
 	"context"
+	"crypto/md5" //nolint:gosec // S3's entity tags
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"golang.org/x/sync/errgroup"
@@ -31,8 +34,9 @@ type upload struct {
 	key    string
 	id     *string
 	entry  *journalEntry
-	begun  time.Time
 	create answer
+	// ceph: the store is Ceph, which ignores the conditions of complete.
+	ceph bool
 
 	mu    sync.Mutex
 	parts []types.CompletedPart
@@ -43,23 +47,23 @@ type upload struct {
 
 // createUpload begins an upload under the write settings, and notes it.
 func (b *Bucket) createUpload(ctx context.Context, op, key, contentType string, metadata map[string]string) (*upload, error) {
-	return b.createUploadFrom(ctx, op, key, &awss3.CreateMultipartUploadInput{
-		ContentType: optional(contentType), Metadata: metadata,
-	})
+	in := &awss3.CreateMultipartUploadInput{ContentType: optional(contentType), Metadata: metadata}
+	if b.sums {
+		in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32 // what the SDK gives the parts
+	}
+	return b.createUploadFrom(ctx, op, key, in)
 }
 
 func (b *Bucket) createUploadFrom(ctx context.Context, op, key string, in *awss3.CreateMultipartUploadInput) (*upload, error) {
 	in.Bucket, in.Key = &b.bucket, b.full(key)
-	if b.sums {
-		in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32 // what the SDK gives the parts
-	}
-	begun := time.Now()
 	out, err := b.client.CreateMultipartUpload(ctx, in)
 	if err != nil {
 		return nil, b.writeError(ctx, op, key, providers.Condition{}, err)
 	}
-	u := &upload{b: b, op: op, key: key, id: out.UploadId, begun: begun,
+	u := &upload{b: b, op: op, key: key, id: out.UploadId,
 		create: answer{out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5}}
+	requestID, _ := awsmiddleware.GetRequestIDMetadata(out.ResultMetadata)
+	u.ceph = strings.HasPrefix(requestID, "tx0000") // nobody else's begin so
 	if u.entry, err = b.journal.add(*in.Key, aws.ToString(u.id)); err != nil {
 		u.abort(ctx)
 		return nil, &providers.Error{Op: op, Key: key, Kind: providers.ErrUnavailable, Err: err,
@@ -197,23 +201,44 @@ func (u *upload) complete(ctx context.Context, cond providers.Condition) (*awss3
 // finish completes an upload whose encryption somebody has looked at, or will.
 func (u *upload) finish(ctx context.Context, cond providers.Condition) (*awss3.CompleteMultipartUploadOutput, error) {
 	slices.SortFunc(u.parts, func(x, y types.CompletedPart) int { return int(*x.PartNumber - *y.PartNumber) })
-	complete := func(cond providers.Condition) (*awss3.CompleteMultipartUploadOutput, error) {
-		return u.b.client.CompleteMultipartUpload(ctx, &awss3.CompleteMultipartUploadInput{
+	if u.ceph {
+		if err := u.b.holds(ctx, u.op, u.key, cond); err != nil {
+			u.abort(ctx)
+			return nil, err
+		}
+	}
+	var out *awss3.CompleteMultipartUploadOutput
+	err := u.b.matching(cond, func(ifMatch *string) (err error) {
+		out, err = u.b.client.CompleteMultipartUpload(ctx, &awss3.CompleteMultipartUploadInput{
 			Bucket: &u.b.bucket, Key: u.b.full(u.key), UploadId: u.id,
 			MultipartUpload: &types.CompletedMultipartUpload{Parts: u.parts},
-			IfMatch:         optional(cond.IfMatch), IfNoneMatch: absent(cond),
+			IfMatch:         ifMatch, IfNoneMatch: absent(cond),
 		})
-	}
-	out, err := complete(cond)
-	if u.b.spuriousMismatch(ctx, u.key, cond, err) {
-		out, err = complete(providers.Condition{})
-	}
+		return err
+	})
 	if err != nil {
 		u.abort(ctx)
 		return nil, u.b.writeError(ctx, u.op, u.key, cond, err)
 	}
 	u.entry.done()
+	if aws.ToString(out.ETag) == "" {
+		out.ETag = u.etag()
+	}
 	return out, nil
+}
+
+// etag is the tag of the finished object as S3 makes it from those of the
+// parts: Ceph leaves it out of its answer.
+func (u *upload) etag() *string {
+	h := md5.New() //nolint:gosec // S3's protocol
+	for _, p := range u.parts {
+		sum, err := hex.DecodeString(strings.Trim(aws.ToString(p.ETag), `"`))
+		if err != nil {
+			return nil
+		}
+		h.Write(sum)
+	}
+	return new(fmt.Sprintf(`"%x-%d"`, h.Sum(nil), len(u.parts)))
 }
 
 // abort removes the upload and its parts, whatever became of ctx.

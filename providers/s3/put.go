@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -26,7 +27,7 @@ const smallBody = 64 << 10
 // multipart upload. What was read can be sent again, so the SDK's retries
 // cover a PUT and each part.
 func (b *Bucket) Put(ctx context.Context, key string, body io.Reader, opts providers.PutOptions) (providers.Object, error) {
-	if err := checkKey("put", key); err != nil {
+	if err := b.checkKey("put", key); err != nil {
 		return providers.Object{}, err
 	}
 	metadata, err := encodeMetadata("put", key, opts.Metadata)
@@ -64,18 +65,15 @@ func tooLarge(key string, limit int64) error {
 		Advice: fmt.Sprintf("an upload may have 10,000 parts, here %d GiB together", limit>>30)}
 }
 
-// bodyError is the error of a body that could not be read to its end.
+// bodyError is the error of a body that could not be read to its end. What a
+// body says of itself is the cause, whatever it is: the body of a streamed
+// copy fails with an error of this package.
 func (b *Bucket) bodyError(ctx context.Context, key string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("put %q: %w", key, ctx.Err())
 	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("put %q: %w", key, err)
-	}
-	if _, ok := errors.AsType[*providers.Error](err); ok {
-		return err
-	}
-	return &providers.Error{Op: "put", Key: key, Kind: err, Advice: "the upload ended early; nothing was stored"}
+	return &providers.Error{Op: "put", Key: key, Kind: providers.ErrBody, Err: err,
+		Advice: "the upload did not arrive whole, so nothing was stored; send it again"}
 }
 
 // chunk is a part of a body in memory.
@@ -114,7 +112,7 @@ type partReader struct {
 	ahead []byte
 }
 
-var errTooLong = fmt.Errorf("the body is longer than its declared length: %w", fs.ErrInvalid)
+var errTooLong = errors.New("the body is longer than its declared length")
 
 // read fills buf as far as the body goes. io.ReadFull is no use here: it says
 // io.ErrUnexpectedEOF both of a body that ended and of one that was cut.
@@ -172,17 +170,15 @@ func (r *partReader) readUntil(ctx context.Context, p []byte) (n int, eof bool, 
 
 // putWhole stores a body of one part.
 func (b *Bucket) putWhole(ctx context.Context, w writing, data []byte) (providers.Object, error) {
-	put := func(cond providers.Condition) (*awss3.PutObjectOutput, error) {
-		return b.client.PutObject(ctx, &awss3.PutObjectInput{
+	var out *awss3.PutObjectOutput
+	err := b.matching(w.opts.Condition, func(ifMatch *string) (err error) {
+		out, err = b.client.PutObject(ctx, &awss3.PutObjectInput{
 			Bucket: &b.bucket, Key: b.full(w.key), Body: bytes.NewReader(data), ContentLength: new(int64(len(data))),
 			ContentType: optional(w.opts.ContentType), Metadata: w.metadata,
-			IfMatch: optional(cond.IfMatch), IfNoneMatch: absent(cond),
+			IfMatch: ifMatch, IfNoneMatch: absent(w.opts.Condition),
 		})
-	}
-	out, err := put(w.opts.Condition)
-	if b.spuriousMismatch(ctx, w.key, w.opts.Condition, err) {
-		out, err = put(providers.Condition{})
-	}
+		return err
+	})
 	if err != nil {
 		return providers.Object{}, b.writeError(ctx, "put", w.key, w.opts.Condition, err)
 	}
@@ -214,22 +210,39 @@ func (b *Bucket) wrote(key, etag string) {
 	b.keys.fitted(key, etag, sse.Candidate{Key: b.crypt.settings.WriteKey})
 }
 
-// spuriousMismatch reports whether a 412 to If-Match is not true: Ceph answers
-// so to a tag that does match. Then the write is repeated without the
-// condition, which leaves a moment in which another writer may come between.
-func (b *Bucket) spuriousMismatch(ctx context.Context, key string, cond providers.Condition, err error) bool {
-	if cond.IfMatch == "" || examine(err).status != 412 {
-		return false
+// matching runs a write under its If-Match. Ceph compares the tag with its
+// quotes to its own without, and so answers 412 to the right one; elsewhere
+// than at Amazon the write is repeated with the bare tag.
+func (b *Bucket) matching(cond providers.Condition, write func(ifMatch *string) error) error {
+	err := write(optional(cond.IfMatch))
+	if cond.IfMatch == "" || b.amazon || examine(err).status != 412 {
+		return err
+	}
+	return write(new(strings.Trim(cond.IfMatch, `"`)))
+}
+
+// holds looks whether a condition holds, for a store that will not; it leaves
+// a moment in which another writer may come between.
+func (b *Bucket) holds(ctx context.Context, op, key string, cond providers.Condition) error {
+	if cond == (providers.Condition{}) {
+		return nil
 	}
 	obj, err := b.Stat(ctx, key)
-	return err == nil && obj.ETag == cond.IfMatch
+	absent := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !absent && !errors.Is(err, providers.ErrKey) {
+		return err
+	}
+	if cond.IfAbsent && !absent || cond.IfMatch != "" && obj.ETag != cond.IfMatch {
+		return &providers.Error{Op: op, Key: key, Kind: providers.ErrPrecondition}
+	}
+	return nil
 }
 
 // writeError is the error of a refused write.
 func (b *Bucket) writeError(ctx context.Context, op, key string, cond providers.Condition, err error) error {
 	f := examine(err)
 	if cond.IfMatch != "" && f.code == "NoSuchKey" {
-		return &providers.Error{Op: op, Key: key, Kind: providers.ErrPrecondition, Err: f}
+		return &providers.Error{Op: op, Key: key, Kind: providers.ErrPrecondition}
 	}
 	err = b.fail(ctx, op, key, err)
 	if e, ok := errors.AsType[*providers.Error](err); ok && e.Advice == "" {

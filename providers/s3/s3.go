@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -38,8 +39,10 @@ type Config struct {
 	Region string // "": the SDK's (AWS_REGION, profile), else us-east-1
 	// Endpoint is an http or https URL; "": the SDK's (AWS_ENDPOINT_URL_S3,
 	// AWS_ENDPOINT_URL, profile), else Amazon's.
-	Endpoint  string
-	PathStyle bool   // https://host/bucket instead of https://bucket.host
+	Endpoint string
+	// PathStyle: https://host/bucket instead of https://bucket.host; nil: so
+	// for every endpoint but Amazon's, as most of them know no other.
+	PathStyle *bool
 	CAFile    string // PEM of authorities trusted beside the system's
 
 	// Credentials; all empty: the SDK's own chain.
@@ -63,6 +66,12 @@ type Config struct {
 	StateDir string
 	Logger   *slog.Logger // nil: nothing is logged
 }
+
+// Format implements fmt.Formatter for every verb, so that no secret is printed.
+func (cfg Config) Format(s fmt.State, _ rune) { fmt.Fprintf(s, "s3://%s/%s", cfg.Bucket, cfg.Prefix) }
+
+// LogValue implements slog.LogValuer.
+func (cfg Config) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(cfg)) }
 
 // Bucket is a bucket of an S3 store, or a prefix of one.
 type Bucket struct {
@@ -184,7 +193,6 @@ func (b *Bucket) connect(ctx context.Context, cfg Config) error {
 	}
 	b.client = awss3.NewFromConfig(shared, func(o *awss3.Options) {
 		o.HTTPClient = b.http
-		o.UsePathStyle = cfg.PathStyle
 		if cfg.Endpoint != "" {
 			o.BaseEndpoint = &cfg.Endpoint
 		}
@@ -197,6 +205,10 @@ func (b *Bucket) connect(ctx context.Context, cfg Config) error {
 		o.Logger = logging.Nop{}
 		o.DisableLogOutputChecksumValidationSkipped = true
 		b.amazon = o.BaseEndpoint == nil || isAmazon(*o.BaseEndpoint)
+		o.UsePathStyle = !b.amazon
+		if cfg.PathStyle != nil {
+			o.UsePathStyle = *cfg.PathStyle
+		}
 		b.sums = cfg.Checksums == ChecksumsSupported || cfg.Checksums != ChecksumsRequired && b.amazon
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
@@ -269,10 +281,14 @@ func isAmazon(endpoint string) bool {
 // full is the key in the bucket of a key of ours.
 func (b *Bucket) full(key string) *string { return aws.String(b.base + key) }
 
-// checkKey refuses what no store can hold, before any request.
-func checkKey(op, key string) error {
-	if key == "" {
-		return &providers.Error{Op: op, Key: key, Kind: errInvalidKey}
+// checkKey refuses what the store cannot hold, before any request.
+func (b *Bucket) checkKey(op, key string) error {
+	if err := providers.CheckKey(op, key); err != nil {
+		return err
+	}
+	if len(b.base)+len(key) > providers.MaxKey {
+		return &providers.Error{Op: op, Key: key, Kind: fs.ErrInvalid,
+			Advice: "the path, with the remote's prefix, is longer than 1,024 bytes; shorten it"}
 	}
 	return nil
 }

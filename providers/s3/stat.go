@@ -32,7 +32,7 @@ func withPatience(ctx context.Context) (_ context.Context, arrived func(), cance
 // refusal that may be about keys, and the first 404, are looked into with a
 // GET of one byte.
 func (b *Bucket) Stat(ctx context.Context, key string) (providers.Object, error) {
-	if err := checkKey("stat", key); err != nil {
+	if err := b.checkKey("stat", key); err != nil {
 		return providers.Object{}, err
 	}
 	wait, _, cancel := withPatience(ctx)
@@ -65,15 +65,17 @@ func (b *Bucket) head(ctx context.Context, key string) (obj providers.Object, er
 // what is wrong.
 func (b *Bucket) peek(ctx context.Context, key string) (providers.Object, error) {
 	c := sse.Candidate{}
-	out, err := b.client.GetObject(withReadKey(ctx, c), &awss3.GetObjectInput{Bucket: &b.bucket, Key: b.full(key), Range: new("bytes=0-0")})
+	in := &awss3.GetObjectInput{Bucket: &b.bucket, Key: b.full(key), Range: new("bytes=0-0")}
+	out, err := b.client.GetObject(withReadKey(ctx, c), in)
+	if examine(err).status == 416 { // an empty object has no first byte
+		in.Range = nil
+		out, err = b.client.GetObject(withReadKey(ctx, c), in)
+	}
 	f := examine(err)
 	switch {
 	case err == nil:
 		defer out.Body.Close()
 		return b.found(key, c, getDetails(out)), nil
-	case f.status == 416: // an empty object
-		return providers.Object{}, &providers.Error{Op: "stat", Key: key, Kind: providers.ErrUnavailable,
-			Err: f, Advice: "the store refused to describe an object that it has"}
 	case f.status != 403 && f.mayBeKey():
 		b.exists.Store(true)
 		b.keys.refuse(key)

@@ -77,12 +77,18 @@ type Result struct {
 // Run runs sealdav to its end and searches its output for secrets.
 func Run(t testing.TB, env []string, args ...string) Result {
 	t.Helper()
+	return RunInput(t, "", env, args...)
+}
+
+// RunInput is Run with something on standard input.
+func RunInput(t testing.TB, stdin string, env []string, args ...string) Result {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Env = environ(env)
 	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
 	err := cmd.Run()
 	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
 		t.Fatalf("sealdav %q: %v", args, err)
@@ -102,7 +108,8 @@ type Server struct {
 
 	process *testserver.Process
 	out     *capture
-	once    sync.Once
+
+	terminated, ended sync.Once
 }
 
 // Serve starts `sealdav serve args...` on a free port and waits until it
@@ -116,7 +123,7 @@ func Serve(t testing.TB, env []string, args ...string) *Server {
 	}
 	s := &Server{Addr: fmt.Sprintf("127.0.0.1:%d", port), out: &capture{}}
 	s.URL = "http://" + s.Addr
-	args = slices.Concat([]string{"serve", "--listen", s.Addr}, args)
+	args = slices.Concat([]string{"serve", "--log-level", "debug", "--listen", s.Addr}, args)
 	s.process, err = testserver.Start(binary, args, environ(env), s.out)
 	if err != nil {
 		t.Fatalf("start sealdav: %v", err)
@@ -146,7 +153,7 @@ func (s *Server) Output() string { return string(s.out.bytes()) }
 func (s *Server) Stop(t testing.TB) {
 	t.Helper()
 	s.end(t, func() {
-		s.process.Signal(syscall.SIGTERM)
+		s.Terminate()
 		select {
 		case <-s.process.Done():
 		case <-time.After(patience + time.Minute): // it may drain for a minute
@@ -161,6 +168,12 @@ func (s *Server) Stop(t testing.TB) {
 	})
 }
 
+// Terminate asks the server to end and does not wait; Stop does. It asks once:
+// a second signal would break off what is under way.
+func (s *Server) Terminate() {
+	s.terminated.Do(func() { s.process.Signal(syscall.SIGTERM) })
+}
+
 // Kill ends the server as a power cut does.
 func (s *Server) Kill(t testing.TB) {
 	t.Helper()
@@ -169,7 +182,7 @@ func (s *Server) Kill(t testing.TB) {
 
 func (s *Server) end(t testing.TB, how func()) {
 	t.Helper()
-	s.once.Do(func() {
+	s.ended.Do(func() {
 		how()
 		CheckClean(t, "what the server printed", s.out.bytes())
 		if strings.Contains(s.Output(), "goroutine ") {

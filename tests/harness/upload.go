@@ -60,6 +60,12 @@ func (u *Upload) End(t testing.TB) int {
 	if err := u.conn.CloseWrite(); err != nil {
 		return 0
 	}
+	return u.Status()
+}
+
+// Status waits for the answer and returns its status; 0 if the server just
+// hangs up.
+func (u *Upload) Status() int {
 	resp, err := http.ReadResponse(bufio.NewReader(u.conn), nil)
 	if err != nil {
 		return 0

@@ -165,8 +165,7 @@ func (s *store) Write(put []locks.Lock, del []string) (wait func() error) {
 		b.put, b.del = make(map[string]locks.Lock), make(map[string]bool)
 	}
 	for _, l := range put {
-		b.put[l.Token] = l
-		delete(b.del, l.Token)
+		b.put[l.Token] = l // after a deletion, as write does it
 	}
 	for _, token := range del {
 		delete(b.put, token)

@@ -148,6 +148,33 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
+// TestCutWhileOpen: a file that goes bad under a running server costs it its
+// locks, and not more.
+func TestCutWhileOpen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "locks")
+	s := open(t, path)
+	l, err := s.Create(t.Context(), locks.Lock{Root: "/old", Timeout: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		_, err := s.Create(t.Context(), locks.Lock{Root: "/new", Timeout: time.Hour})
+		if want := "lock file " + path + " cannot be written: the file is damaged"; err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("got error %v, want %q", err, want)
+		}
+	}
+	if got, err := s.Covering(t.Context(), "/old"); err != nil || len(got) != 1 || got[0].Token != l.Token {
+		t.Errorf("got %+v, error %v", got, err)
+	}
+	if got, err := s.Covering(t.Context(), "/new"); err != nil || len(got) != 0 {
+		t.Errorf("a lock that is not on record stands: %+v, error %v", got, err)
+	}
+	closeSystem(t, s) // nothing waits to be written; it must not hang
+}
+
 func TestMode(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "locks")
 	closeSystem(t, open(t, path))

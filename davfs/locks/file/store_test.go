@@ -77,7 +77,8 @@ func TestWaitTellsItsOwnFate(t *testing.T) {
 	if found, err := s.Load(); err != nil || len(found) != 1 || found[0].Token != "urn:2" {
 		t.Errorf("got %+v, error %v", found, err)
 	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
+	s.Write([]locks.Lock{{Token: ""}}, nil)
+	if s.Close() == nil {
+		t.Error("Close passed off a failed transaction as done")
 	}
 }

@@ -1,0 +1,81 @@
+package davfs
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sealdav/providers"
+	"sealdav/providers/local"
+	"sealdav/providers/providertest"
+	"sealdav/sse"
+)
+
+func newLocal(t *testing.T, keys ...string) providers.Bucket {
+	t.Helper()
+	b, err := local.Open(t.Context(), local.Config{Dir: t.TempDir(), Settings: sse.Settings{WriteKey: providertest.NewKey('1')}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, key := range keys {
+		data := "content of " + key
+		if strings.HasSuffix(key, "/") {
+			data = ""
+		}
+		if _, err := b.Put(t.Context(), key, strings.NewReader(data), providers.PutOptions{Size: int64(len(data))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b
+}
+
+// TestTransferLocal runs the transfers on a real, sealed directory.
+func TestTransferLocal(t *testing.T) {
+	for _, tc := range transferTests() {
+		if tc.onlyMixed {
+			continue // a directory cannot hold that
+		}
+		for _, move := range []bool{false, true} {
+			tc.how.move = move
+			tr := treeOn(newLocal(t, tc.keys...), 0)
+			// The directory in memory shows what is to come of it.
+			model := storeKinds[2].make(tc.keys...)
+			want := treeOn(model, 0)
+			_, wantErr := transferTree(t.Context(), want, tc.to, want, find(t, want, tc.from), tc.how)
+			_, err := transferTree(t.Context(), tr, tc.to, tr, find(t, tr, tc.from), tc.how)
+			if Status(err) != Status(wantErr) {
+				t.Errorf("%s, move %v: %v, want %v", tc.name, move, err, wantErr)
+			}
+			if diff := cmp.Diff(contents(t, want, ""), contents(t, tr, "")); diff != "" {
+				t.Errorf("%s, move %v (-model +directory):\n%s", tc.name, move, diff)
+			}
+		}
+	}
+}
+
+func TestTreeLocal(t *testing.T) {
+	tr := treeOn(newLocal(t, "d/", "d/a", "d/s/x", "t/u/v"), 0)
+	for _, step := range []struct {
+		op, path string
+		status   int
+	}{
+		{"put", "d/new", 200}, {"put", "d/s", 405}, {"put", "none/x", 409}, {"put", "d/a/x", 409},
+		{"mkdir", "d/m", 200}, {"mkdir", "d/a", 405}, {"mkdir", "d/m", 405},
+		{"remove", "d/s/x", 200}, {"remove", "t", 200}, {"remove", "none", 404},
+		{"open", "d/s", 405}, {"open", "d/none", 404}, {"list", "d/a", 405}, {"list", "none", 404},
+		{"put", strings.Repeat("n", 300), 400},
+	} {
+		if err := do(step.op, tr, step.path)(t.Context()); Status(err) != step.status {
+			t.Errorf("%s %s: %v", step.op, step.path, err)
+		}
+	}
+	if diff := cmp.Diff([]string{"d/", "d/a=d/a", "d/m/", "d/new=new", "d/s/"}, contents(t, tr, "")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,140 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"sealdav/providers"
+	"sealdav/sse"
+)
+
+// TestFileSystems looks at a full disk, one without extended attributes and a
+// read-only one. They are mounted in a namespace of a child's own, so that
+// nothing of them outlives it.
+func TestFileSystems(t *testing.T) {
+	cmd := child(t, "file-systems", t.TempDir())
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+	if os.Geteuid() != 0 {
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
+	}
+	if out, err := cmd.Output(); err != nil {
+		t.Fatalf("%v\n%s(a mount is needed: run the tests as root, or set the sysctl kernel.unprivileged_userns_clone to 1)", err, out)
+	}
+}
+
+func childWithFileSystems(dir string) int {
+	err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
+	for _, try := range []func(string) error{fullDisk, noAttributes, readOnly} {
+		if err == nil {
+			err = try(dir)
+		}
+	}
+	if err != nil {
+		return childFails(err)
+	}
+	return 0
+}
+
+func mount(dir, kind, options string) (string, error) {
+	where := filepath.Join(dir, kind)
+	if err := os.Mkdir(where, 0o700); err != nil {
+		return "", err
+	}
+	return where, os.NewSyscallError("mount "+kind, unix.Mount(kind, where, kind, 0, options))
+}
+
+func wantErr(what string, err, kind error) error {
+	if !errors.Is(err, kind) || providers.Advice(err) == "" {
+		return fmt.Errorf("%s: error %w, want %w with advice", what, err, kind)
+	}
+	return nil
+}
+
+func fullDisk(dir string) error {
+	where, err := mount(dir, "tmpfs", "size=1m")
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	for _, s := range []sse.Settings{modes["plain"], modes["sealed"]} {
+		b, err := Open(ctx, Config{Dir: where, Settings: s})
+		if err != nil {
+			return err
+		}
+		if _, err := b.Put(ctx, "k", strings.NewReader("old"), providers.PutOptions{Size: 3}); err != nil {
+			return err
+		}
+		for _, size := range []int64{2 << 20, providers.SizeUnknown} {
+			body := io.LimitReader(strings.NewReader(strings.Repeat("x", 2<<20)), 2<<20)
+			_, err = b.Put(ctx, "k", body, providers.PutOptions{Size: size})
+			if err := wantErr("Put on a full disk", err, providers.ErrQuota); err != nil {
+				return err
+			}
+		}
+		stat, err := b.Stat(ctx, "k")
+		if err != nil || stat.Size != 3 {
+			return fmt.Errorf("the old object has %d bytes, %w", stat.Size, err)
+		}
+		if left, err := os.ReadDir(filepath.Join(where, tempDir)); err != nil || len(left) > 0 {
+			return fmt.Errorf("left behind on a full disk: %v, %w", left, err)
+		}
+		if err := b.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func noAttributes(dir string) error {
+	where, err := mount(dir, "ramfs", "")
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	b, err := Open(ctx, Config{Dir: where, Settings: modes["sealed"]})
+	if err != nil {
+		return err
+	}
+	opts := providers.PutOptions{Size: 1, ContentType: "text/x-odd"}
+	if _, err := b.Put(ctx, "k", strings.NewReader("x"), opts); err != nil {
+		return err
+	}
+	if stat, err := b.Stat(ctx, "k"); err != nil || stat.ContentType != "" {
+		return fmt.Errorf("without attributes Stat gives %q, %w", stat.ContentType, err)
+	}
+	opts.Metadata = map[string]string{"a": "b"}
+	_, err = b.Put(ctx, "k", strings.NewReader("x"), opts)
+	return errors.Join(wantErr("metadata without attributes", err, errors.ErrUnsupported), b.Close())
+}
+
+// readOnly takes the mount of noAttributes.
+func readOnly(dir string) error {
+	where := filepath.Join(dir, "ramfs")
+	if err := unix.Mount("", where, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+		return os.NewSyscallError("remount", err)
+	}
+	ctx := context.Background()
+	b, err := Open(ctx, Config{Dir: where, Settings: modes["sealed"]})
+	if err != nil {
+		return err
+	}
+	if _, err := b.Stat(ctx, "k"); err != nil {
+		return err
+	}
+	_, err = b.Put(ctx, "k", strings.NewReader("x"), providers.PutOptions{Size: 1})
+	if err := wantErr("Put", err, os.ErrPermission); err != nil {
+		return err
+	}
+	return errors.Join(wantErr("Delete", b.Delete(ctx, "k"), os.ErrPermission), b.Close())
+}

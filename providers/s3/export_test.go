@@ -1,0 +1,20 @@
+package s3
+
+// SetCopyLimits lowers the sizes, in bytes, from which copies take parts and
+// which the parts have.
+func (b *Bucket) SetCopyLimits(object, part int64) {
+	b.limits.copyObject, b.limits.copyPart = object, part
+}
+
+// SetMaxParts lowers the number of parts of an upload.
+func (b *Bucket) SetMaxParts(n int) { b.limits.parts = n }
+
+// WaitBackground waits for what Open began in the background.
+func (b *Bucket) WaitBackground() { b.work.Wait() }
+
+// StreamsCopies reports whether the probe found that the store does not copy
+// sealed objects.
+func (b *Bucket) StreamsCopies() bool { return b.streamCopies.Load() }
+
+// Client is the bucket's SDK client, middleware and all.
+var Client = func(b *Bucket) any { return b.client }
