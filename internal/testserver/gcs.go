@@ -59,6 +59,8 @@ type GCS struct {
 type gcsRules struct {
 	noCustomerKeys bool // its enforcement configuration forbids them
 	t              testing.TB
+	ignore         string // the operation that drops the encryption asked for
+	leaky          bool   // reads need no key
 }
 
 const gcsKMSKey = "projects/test/locations/europe-west3/keyRings/ring/cryptoKeys/key"
@@ -180,6 +182,24 @@ func (s *GCS) ForbidCustomerKeys(t testing.TB, bucket string) {
 	t.Helper()
 	s.rule(t, bucket, func(r *gcsRules) { r.noCustomerKeys = true })
 }
+
+// Ignore has the bucket accept the keys of an operation (insert, startUpload,
+// rewrite), and store what it is given as if there were none.
+func (s *GCS) Ignore(t testing.TB, bucket, op string) {
+	t.Helper()
+	s.rule(t, bucket, func(r *gcsRules) { r.ignore = op })
+}
+
+// Leak has the bucket name keys as it should, and give out content to those
+// who have none.
+func (s *GCS) Leak(t testing.TB, bucket string) {
+	t.Helper()
+	s.rule(t, bucket, func(r *gcsRules) { r.leaky = true })
+}
+
+// Plain is the address of fake-gcs-server itself, without TLS, which ignores
+// keys and says nothing about them.
+func (s *GCS) Plain() string { return s.fake }
 
 func (s *GCS) rule(t testing.TB, bucket string, change func(*gcsRules)) {
 	s.mu.Lock()

@@ -118,7 +118,7 @@ func (s *GCS) openContent(r *http.Request, bucket, object string, fromJSON bool)
 		return nil, seal{}, err
 	}
 	hash, err := keyIn(r.Header, gcsKey)
-	if err == nil {
+	if err == nil && !s.rules[bucket].leaky {
 		err = lies.opens(hash)
 	}
 	if err == nil {
@@ -232,29 +232,7 @@ func (s *GCS) serveRewrite(w http.ResponseWriter, r *http.Request, bucket, objec
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	query := r.URL.Query()
-	res, lies, err := s.existing(r, bucket, object)
-	if err != nil {
-		return err
-	}
-	target, err := s.current(r, toBucket, toObject)
-	if err != nil {
-		return err
-	}
-	hash, err := keyIn(r.Header, gcsSourceKey)
-	if err == nil {
-		err = lies.opens(hash)
-	}
-	var asked seal
-	if err == nil {
-		asked, err = s.sealOf(r, toBucket, "destinationKmsKeyName")
-	}
-	if err == nil && query.Get("ifSourceGenerationMatch") != "" && query.Get("ifSourceGenerationMatch") != res.generation() {
-		err = errCondition
-	}
-	if err == nil {
-		err = checkGeneration(query, "ifGenerationMatch", "ifGenerationNotMatch", target.generation())
-	}
+	res, asked, err := s.checkRewrite(r, bucket, object, toBucket, toObject)
 	if err != nil {
 		return err
 	}
@@ -268,7 +246,39 @@ func (s *GCS) serveRewrite(w http.ResponseWriter, r *http.Request, bucket, objec
 		return err
 	}
 	s.seals[sealKey(toBucket, toObject, written.generation())] = asked
-	return writeJSON(w, map[string]any{"kind": "storage#rewriteResponse", "done": true, "resource": dress(written, asked, true, query.Get("fields"))})
+	return writeJSON(w, map[string]any{
+		"kind": "storage#rewriteResponse", "done": true,
+		"resource": dress(written, asked, true, r.URL.Query().Get("fields")),
+	})
+}
+
+// checkRewrite checks keys and preconditions of a rewrite, and returns its
+// source and what the target is to lie under.
+func (s *GCS) checkRewrite(r *http.Request, bucket, object, toBucket, toObject string) (gcsResource, seal, error) {
+	query := r.URL.Query()
+	res, lies, err := s.existing(r, bucket, object)
+	if err != nil {
+		return nil, seal{}, err
+	}
+	target, err := s.current(r, toBucket, toObject)
+	if err != nil {
+		return nil, seal{}, err
+	}
+	hash, err := keyIn(r.Header, gcsSourceKey)
+	if err == nil {
+		err = lies.opens(hash)
+	}
+	if err != nil {
+		return nil, seal{}, err
+	}
+	asked, err := s.sealOf(r, toBucket, "destinationKmsKeyName")
+	if err != nil {
+		return nil, seal{}, err
+	}
+	if want := query.Get("ifSourceGenerationMatch"); want != "" && want != res.generation() {
+		return nil, seal{}, errCondition
+	}
+	return res, asked, checkGeneration(query, "ifGenerationMatch", "ifGenerationNotMatch", target.generation())
 }
 
 // stepRewrite goes one step on; a token says that there are more.

@@ -170,6 +170,10 @@ func (s *GCS) sealOf(r *http.Request, bucket, kms string) (seal, error) {
 	case asked == seal{} && rules.t != nil:
 		rules.t.Errorf("%s %s: content came to a sealed bucket without a key", r.Method, r.URL.Path)
 	}
+	op := Request{Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.Query()}.GCSOp()
+	if rules.ignore == op {
+		return seal{}, nil
+	}
 	return asked, nil
 }
 
@@ -204,12 +208,25 @@ func (s *GCS) existing(r *http.Request, bucket, object string) (gcsResource, sea
 		return nil, seal{}, err
 	}
 	if res == nil {
-		if _, _, err := s.listFake(r.Context(), bucket, object, ""); err != nil {
-			return nil, seal{}, errNoBucket
+		if err := s.hasBucket(r, bucket); err != nil {
+			return nil, seal{}, err
 		}
 		return nil, seal{}, errNoObject
 	}
 	return res, s.seals[sealKey(bucket, object, res.generation())], nil
+}
+
+// hasBucket tells a missing bucket from a missing object.
+func (s *GCS) hasBucket(r *http.Request, bucket string) error {
+	resp, err := s.toFake(r.Context(), http.MethodGet, "/storage/v1/b/"+url.PathEscape(bucket), nil, nil)
+	if err != nil {
+		return err
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return errNoBucket
+	}
+	return nil
 }
 
 // dress gives a description what the proxy knows of the encryption, and takes

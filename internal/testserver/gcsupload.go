@@ -78,8 +78,8 @@ func (s *GCS) store(r *http.Request, bucket string, query url.Values, described 
 		return nil, err
 	}
 	if old == nil {
-		if _, _, err := s.listFake(r.Context(), bucket, object, ""); err != nil {
-			return nil, errNoBucket
+		if err := s.hasBucket(r, bucket); err != nil {
+			return nil, err
 		}
 	}
 	if err := checkGeneration(query, "ifGenerationMatch", "ifGenerationNotMatch", old.generation()); err != nil {
