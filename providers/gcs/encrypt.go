@@ -14,28 +14,25 @@ import (
 // operation and refuses any other before it is sent.
 type encryption struct {
 	settings sse.Settings
-	secrets  []string // every form of every key that could appear in a text
+	// redact takes the keys, in every form, out of a text that a server
+	// wrote. It is a closure, as sse.Key is one: nothing of a key is in a
+	// field that could be printed.
+	redact func(text string) string
 }
 
 func newEncryption(s sse.Settings) encryption {
-	e := encryption{settings: s}
+	var pairs []string
 	for _, c := range s.Candidates() {
 		if c.Key.IsZero() {
 			continue
 		}
 		raw := c.Key.Bytes()
-		e.secrets = append(e.secrets, string(raw[:]), c.Key.Base64(), c.Key.SHA256(),
-			fmt.Sprintf("%x", raw[:]), fmt.Sprintf("%X", raw[:]))
+		for _, form := range []string{string(raw[:]), c.Key.Base64(), c.Key.SHA256(), fmt.Sprintf("%x", raw[:]), fmt.Sprintf("%X", raw[:])} {
+			pairs = append(pairs, form, "[key]")
+		}
 	}
-	return e
-}
-
-// redact takes the keys out of a text that a server wrote.
-func (e encryption) redact(text string) string {
-	for _, s := range e.secrets {
-		text = strings.ReplaceAll(text, s, "[key]")
-	}
-	return text
+	replacer := strings.NewReplacer(pairs...)
+	return encryption{settings: s, redact: func(text string) string { return replacer.Replace(text) }}
 }
 
 // The prefixes of the headers that carry a key.

@@ -14,8 +14,10 @@ import (
 // takes one request.
 type keyring struct {
 	candidates []sse.Candidate
-	hashes     map[string]int // from a key's SHA-256 to its place in candidates
-	first      int            // the guess where nothing is known: the write key, or none
+	// place is where the key with that SHA-256 is in candidates, or foreign;
+	// "" is no key. A closure, for a hash counts as a secret.
+	place func(hash string) int
+	first int // the guess where nothing is known: the write key, or none
 
 	mu      sync.Mutex
 	objects memory[fit] // by key: what it lies under
@@ -33,27 +35,33 @@ const foreign = -1
 func newKeyring(s sse.Settings) *keyring {
 	k := &keyring{
 		candidates: s.Candidates(),
-		hashes:     map[string]int{},
 		objects:    newMemory[fit](8192),
 		folders:    newMemory[int](1024),
 	}
+	hashes := map[string]int{}
 	for i, c := range k.candidates {
 		if c.Key.Equal(s.WriteKey) {
 			k.first = i
 		}
-		if c.Key.IsZero() {
-			k.hashes[""] = i
-		} else {
-			k.hashes[c.Key.SHA256()] = i
+		hash := ""
+		if !c.Key.IsZero() {
+			hash = c.Key.SHA256()
 		}
+		hashes[hash] = i
+	}
+	k.place = func(hash string) int {
+		if i, ok := hashes[hash]; ok {
+			return i
+		}
+		return foreign
 	}
 	return k
 }
 
 // find is the candidate with that hash, "" for no customer key.
 func (k *keyring) find(hash string) (sse.Candidate, bool) {
-	i, ok := k.hashes[hash]
-	if !ok {
+	i := k.place(hash)
+	if i == foreign {
 		return sse.Candidate{}, false
 	}
 	return k.candidates[i], true
@@ -81,14 +89,11 @@ func (k *keyring) learn(key, etag, hash string) {
 	if len(k.candidates) == 1 {
 		return // a remote without customer keys sends none, whatever the object
 	}
-	i, ok := k.hashes[hash]
-	if !ok {
-		i = foreign
-	}
+	i := k.place(hash)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.objects.set(key, fit{etag, i})
-	if ok {
+	if i != foreign {
 		k.folders.set(folder(key), i)
 	}
 }
