@@ -38,6 +38,11 @@ var sealedRemotes = []struct {
 	{"MinIO", func(t *testing.T) harness.Remote {
 		return newBucket(t, testserver.SharedMinIO(t)).remote("drive", harness.NewKey(t).Write())
 	}},
+	{"GCS", func(t *testing.T) harness.Remote {
+		b := newGCSBucket(t)
+		b.MustSeal(t, b.name)
+		return b.remote("drive", harness.NewKey(t).Write())
+	}},
 }
 
 // litmusLine is one test in the output of litmus.
