@@ -175,3 +175,23 @@ func TestGCSCheck(t *testing.T) {
 	}
 	wantGCSKeys(t, b)
 }
+
+// TestGCSManyObjects lists a folder of more than five pages, and finds what is
+// at its ends.
+func TestGCSManyObjects(t *testing.T) {
+	const n = 5001
+	b := newGCSBucket(t)
+	b.Fill(t, b.name, "many/", n)
+	s := harness.ServeConfig(t, "", b.remote("drive", ""))
+	b.Reset()
+	list := s.Want(t, []int{207}, "PROPFIND", "/drive/many/", nil, "Depth", "1").Body
+	if got := strings.Count(string(list), "/drive/many/0"); got != n {
+		t.Errorf("PROPFIND lists %d files, want %d", got, n)
+	}
+	if ops := b.Ops(); len(ops) > 7 {
+		t.Errorf("PROPFIND took %d requests, want ceil(%d/1000) + 1 at most: %q", len(ops), n, ops)
+	}
+	for _, i := range []int{0, 1000, n - 1} {
+		same(t, "a file", s.Get(t, fmt.Sprintf("/drive/many/%05d", i)), []byte("x"))
+	}
+}

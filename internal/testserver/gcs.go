@@ -51,6 +51,7 @@ type GCS struct {
 	rewrites map[string]*gcsRewrite
 	rules    map[string]gcsRules // by bucket
 	step     int64               // of a rewrite, in bytes
+	page     int                 // entries of a listing's page
 	token    string
 	locked   bool // requests must bear the token
 }
@@ -93,7 +94,7 @@ func startGCS() (*GCS, error) {
 		return nil, err
 	}
 	s := &GCS{
-		KMSKey: gcsKMSKey, dir: dir, token: randomHex(16), step: 1 << 40,
+		KMSKey: gcsKMSKey, dir: dir, token: randomHex(16), step: wholeRewrite, page: wholePage,
 		seals: map[string]seal{}, sessions: map[string]*gcsSession{}, rewrites: map[string]*gcsRewrite{}, rules: map[string]gcsRules{},
 	}
 	s.stop = append(s.stop, func() { os.RemoveAll(dir) })
@@ -214,17 +215,58 @@ func (s *GCS) rule(t testing.TB, bucket string, change func(*gcsRules)) {
 	})
 }
 
+// What Google does: as much of a rewrite as it likes, pages of 1,000.
+const (
+	wholeRewrite = 1 << 40
+	wholePage    = 1000
+)
+
 // SetRewriteStep has rewrites stop after that many bytes, to be continued, for
 // as long as the test runs.
 func (s *GCS) SetRewriteStep(t testing.TB, bytes int64) {
 	t.Helper()
-	set := func(n int64) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.step = n
+	s.set(func() { s.step = bytes })
+	t.Cleanup(func() { s.set(func() { s.step = wholeRewrite }) })
+}
+
+// SetPageSize has listings give at most that many entries at once, for as long
+// as the test runs. A store may always give less than it is asked for.
+func (s *GCS) SetPageSize(t testing.TB, n int) {
+	t.Helper()
+	s.set(func() { s.page = n })
+	t.Cleanup(func() { s.set(func() { s.page = wholePage }) })
+}
+
+func (s *GCS) set(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
+}
+
+// Fill makes n small objects, named by their number, below a prefix. It takes
+// half a minute for 5,000: fake-gcs-server looks through all it has for each.
+func (s *GCS) Fill(t testing.TB, bucket, prefix string, n int) {
+	t.Helper()
+	numbers := make(chan int)
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for i := range numbers {
+				query := url.Values{"uploadType": {"media"}, "name": {fmt.Sprintf("%s%05d", prefix, i)}}
+				resp, err := s.toFake(t.Context(), http.MethodPost, "/upload/storage/v1/b/"+url.PathEscape(bucket)+"/o?"+query.Encode(), nil, strings.NewReader("x"))
+				if err != nil {
+					t.Errorf("fill: %v", err)
+					continue
+				}
+				resp.Body.Close()
+			}
+		})
 	}
-	set(bytes)
-	t.Cleanup(func() { set(1 << 40) })
+	for i := range n {
+		numbers <- i
+	}
+	close(numbers)
+	group.Wait()
 }
 
 // Keys lists every object of a bucket.

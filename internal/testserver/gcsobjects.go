@@ -47,7 +47,7 @@ func (s *GCS) serveList(w http.ResponseWriter, r *http.Request, bucket string) e
 	if len(after) > 0 {
 		lines = slices.DeleteFunc(lines, func(l line) bool { return l.name <= string(after) })
 	}
-	limit := 1000
+	limit := s.page
 	if n, err := strconv.Atoi(query.Get("maxResults")); err == nil && n > 0 {
 		limit = min(n, limit)
 	}

@@ -292,13 +292,8 @@ func (s *GCS) Credentials(t testing.TB) string {
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	set := func(locked bool) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.locked = locked
-	}
-	set(true)
-	t.Cleanup(func() { set(false) })
+	s.set(func() { s.locked = true })
+	t.Cleanup(func() { s.set(func() { s.locked = false }) })
 	return file
 }
 

@@ -30,7 +30,8 @@ type signer struct {
 // newSigner reads the credentials file, so that a wrong one is an error at the
 // start.
 func newSigner(file string, anonymous bool, client *http.Client) (*signer, error) {
-	s := &signer{http: client}
+	// Fetching a token knows no context of a request.
+	s := &signer{http: &http.Client{Transport: client.Transport, CheckRedirect: client.CheckRedirect, Timeout: patience}}
 	switch {
 	case anonymous:
 	case file != "":

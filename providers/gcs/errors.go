@@ -1,6 +1,7 @@
 package gcs
 
 import (
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"encoding/xml"
@@ -59,7 +60,15 @@ func readFailure(resp *http.Response) *failure {
 	if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && seconds > 0 {
 		f.retryAfter = time.Duration(seconds) * time.Second
 	}
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	body := io.Reader(resp.Body)
+	if resp.Header.Get("Content-Encoding") == "gzip" { // reads ask for it
+		unpacked, err := gzip.NewReader(body)
+		if err != nil {
+			return f
+		}
+		body = unpacked
+	}
+	text, err := io.ReadAll(io.LimitReader(body, maxAnswer))
 	if err != nil && len(text) == 0 {
 		return f
 	}
@@ -288,6 +297,8 @@ func (b *Bucket) advice(f *failure) string {
 		return "the store does not accept the credentials; renew them, or set credentials_file"
 	case f.status >= 300 && f.status < 400 && f.status != http.StatusNotModified:
 		return "the store sent the request to another place, where keys and credentials are not carried: check the remote's endpoint"
+	case f.signing:
+		return "no token could be fetched with the remote's credentials; check the network to Google's token servers, or to the metadata server"
 	case f.status == 0:
 		return adviceUnreachable
 	}

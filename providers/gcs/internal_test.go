@@ -1,6 +1,8 @@
 package gcs
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/hex"
 	"io"
 	"net/http"
@@ -79,6 +81,19 @@ func TestReadFailure(t *testing.T) {
 		if f.reason != tc.reason || f.message != tc.message {
 			t.Errorf("%s: %q, %q; want %q, %q", tc.name, f.reason, f.message, tc.reason, tc.message)
 		}
+	}
+}
+
+// TestReadPacked: a read asks for gzip, and so may get an error in it.
+func TestReadPacked(t *testing.T) {
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	if _, err := io.WriteString(w, "<Error><Code>NoSuchKey</Code></Error>"); err != nil || w.Close() != nil {
+		t.Fatal(err)
+	}
+	f := readFailure(&http.Response{StatusCode: 404, Header: http.Header{"Content-Encoding": {"gzip"}}, Body: io.NopCloser(&packed)})
+	if f.reason != "noSuchKey" {
+		t.Errorf("reason %q", f.reason)
 	}
 }
 

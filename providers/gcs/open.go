@@ -34,6 +34,9 @@ func (b *Bucket) Open(ctx context.Context, key string, opts providers.OpenOption
 		return nil, providers.Object{}, b.fail(ctx, "open", key, err)
 	}
 	arrived()
+	if n, err := strconv.ParseInt(resp.Header.Get("X-Goog-Stored-Content-Length"), 10, 64); err == nil && resp.ContentLength < 0 && resp.StatusCode == http.StatusOK {
+		resp.ContentLength = n // it came in pieces, without a length of its own
+	}
 	r := &body{rc: resp.Body, left: resp.ContentLength, ctx: ctx, b: b, key: key, cancel: cancel}
 	obj, err := b.answered(key, source, resp)
 	if err == nil {

@@ -164,8 +164,10 @@ func (b *Bucket) request(ctx context.Context, c *call) (*http.Request, error) {
 		req.Header = c.header.Clone()
 	}
 	req.Header.Set("User-Agent", "sealdav")
-	// What is stored compressed is not to be unpacked on the way.
-	req.Header.Set("Accept-Encoding", "gzip")
+	if c.op == opRead || c.op == opReadUnless {
+		// What is stored compressed is not to be unpacked on the way.
+		req.Header.Set("Accept-Encoding", "gzip")
+	}
 	if err := b.crypt.apply(req.Header, query, c); err != nil {
 		return nil, err
 	}
