@@ -20,6 +20,10 @@ build: ## build ./sealdav
 test: tools lint ## everything: tools, lint, unit and end-to-end tests (about 20 minutes the first time)
 	go test -race -timeout 20m ./...
 
+.PHONY: test-cloud
+test-cloud: ## the conformance suite on real buckets, which tests/README.md says how to name
+	go test -count=1 -v -timeout 60m -run '^TestCloud$$' ./providers/...
+
 .PHONY: lint
 lint: $(BIN)/staticcheck $(BIN)/govulncheck ## gofmt, go vet, staticcheck, govulncheck
 	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \

@@ -1,6 +1,9 @@
 package gcs_test
 
 import (
+	"context"
+	"crypto/rand"
+	"os"
 	"strings"
 	"testing"
 
@@ -33,48 +36,114 @@ func open(t testing.TB, cfg gcs.Config) *gcs.Bucket {
 	return b
 }
 
+// mode is a way to encrypt that the suite runs under.
+type mode struct {
+	name     string
+	settings sse.Settings
+	prefix   string
+	mode     string
+	small    bool // objects of at most one part
+}
+
 func TestSuite(t *testing.T) {
 	store := testserver.SharedGCS(t)
-	for _, tc := range []struct {
-		name     string
-		settings sse.Settings
-		prefix   string
-		mode     string
-		small    bool // objects of at most one part
-	}{
+	for _, m := range []mode{
 		{name: "plain", mode: providers.ModeSSE},
 		{name: "CSEK", settings: customerKey, mode: providers.ModeCustomer},
 		{name: "CSEK, two read keys", settings: twoKeys, mode: providers.ModeCustomer, small: true},
 		{name: "CSEK with prefix", settings: customerKey, prefix: "a/pre fix", mode: providers.ModeCustomer, small: true},
 		{name: "CMEK", settings: sse.Settings{KMSKeyID: store.KMSKey}, mode: providers.ModeCMEK},
 	} {
-		t.Run(tc.name, func(t *testing.T) {
-			var bucket string
-			base := ""
-			if tc.prefix != "" {
-				base = tc.prefix + "/"
-			}
-			providertest.Run(t, providertest.Config{
-				Mode:         tc.mode,
-				CustomerKeys: !tc.settings.WriteKey.IsZero(),
-				MinimalData:  tc.small,
-				MaxKey:       providers.MaxKey - len(base),
-				Deviations:   map[string]string{"key/newline": "Cloud Storage takes no line ends in names"},
-				Open: func(t testing.TB) providertest.Opener {
-					bucket = store.NewBucket(t)
-					return func(v providertest.View) providers.Bucket {
-						cfg := config(store, bucket, v.Settings(tc.settings))
-						cfg.Prefix = tc.prefix
-						b, err := gcs.Open(t.Context(), cfg)
-						if err != nil {
-							t.Fatal(err)
-						}
-						return b
-					}
-				},
-				Leftovers: func(t testing.TB, _ providers.Bucket) []string { return leftovers(t, store, bucket, base) },
+		t.Run(m.name, func(t *testing.T) {
+			var cfg gcs.Config
+			c := m.config(func(t testing.TB) gcs.Config {
+				cfg = config(store, store.NewBucket(t), m.settings)
+				cfg.Prefix = m.prefix
+				return cfg
 			})
+			base := ""
+			if m.prefix != "" {
+				base = m.prefix + "/"
+			}
+			c.MaxKey = providers.MaxKey - len(base)
+			c.Leftovers = func(t testing.TB, _ providers.Bucket) []string { return leftovers(t, store, cfg.Bucket, base) }
+			providertest.Run(t, c)
 		})
+	}
+}
+
+// TestCloud runs the suite on a real bucket, each case under a prefix of its
+// own, if SEALDAV_TEST_GCS_BUCKET names one. SEALDAV_TEST_GCS_KMS_KEY is a
+// Cloud KMS key that the bucket may use.
+func TestCloud(t *testing.T) {
+	bucket := os.Getenv("SEALDAV_TEST_GCS_BUCKET")
+	if bucket == "" {
+		return // there is no cloud to test
+	}
+	modes := []mode{
+		{name: "plain"}, // of a mode that is the bucket's default
+		{name: "CSEK", settings: customerKey, mode: providers.ModeCustomer},
+		{name: "CSEK, two read keys", settings: twoKeys, mode: providers.ModeCustomer},
+	}
+	if key := os.Getenv("SEALDAV_TEST_GCS_KMS_KEY"); key != "" {
+		modes = append(modes, mode{name: "CMEK", settings: sse.Settings{KMSKeyID: key}, mode: providers.ModeCMEK})
+	}
+	for _, m := range modes {
+		m.small = true
+		t.Run(m.name, func(t *testing.T) {
+			c := m.config(func(t testing.TB) gcs.Config {
+				cfg := gcs.Config{Bucket: bucket, Prefix: "sealdav-test/" + rand.Text(), Settings: m.settings}
+				t.Cleanup(func() { empty(t, cfg) })
+				return cfg
+			})
+			c.MaxKey = providers.MaxKey - len("sealdav-test//") - len(rand.Text())
+			providertest.Run(t, c)
+		})
+	}
+}
+
+// config is the suite's for a mode; make gives each case its storage.
+func (m mode) config(make func(testing.TB) gcs.Config) providertest.Config {
+	return providertest.Config{
+		Mode:         m.mode,
+		CustomerKeys: !m.settings.WriteKey.IsZero(),
+		MinimalData:  m.small,
+		Deviations:   map[string]string{"key/newline": "Cloud Storage takes no line ends in names"},
+		Open: func(t testing.TB) providertest.Opener {
+			cfg := make(t)
+			return func(v providertest.View) providers.Bucket {
+				cfg.Settings = v.Settings(m.settings)
+				b, err := gcs.Open(t.Context(), cfg)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return b
+			}
+		},
+	}
+}
+
+// empty removes what a case has left below its prefix.
+func empty(t testing.TB, cfg gcs.Config) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context()) // which has ended by now
+	cfg.Settings = sse.Settings{}
+	b, err := gcs.Open(ctx, cfg)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer b.Close()
+	var keys []string
+	for e, err := range b.List(ctx, "", providers.ListOptions{Recursive: true}) {
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		keys = append(keys, e.Key)
+	}
+	if err := b.Delete(ctx, keys...); err != nil {
+		t.Error(err)
 	}
 }
 
