@@ -176,7 +176,7 @@ func (b *Bucket) copied(ctx context.Context, c copying, a answer, w written, mod
 // the store says of its encryption.
 func (b *Bucket) lookBack(ctx context.Context, key string) (providers.Object, answer, error) {
 	c := sse.Candidate{Key: b.crypt.settings.WriteKey, Place: "write key"}
-	wait, _, cancel := withPatience(ctx)
+	wait, _, cancel := b.withPatience(ctx)
 	defer cancel()
 	out, err := b.client.HeadObject(withReadKey(wait, c), &awss3.HeadObjectInput{Bucket: &b.bucket, Key: b.full(key)})
 	if err != nil {

@@ -58,7 +58,7 @@ func (b *Bucket) deleteOne(ctx context.Context, key string) *providers.Error {
 		return asDelete(key, err)
 	}
 	b.keys.forget(key)
-	wait, _, cancel := withPatience(ctx)
+	wait, _, cancel := b.withPatience(ctx)
 	defer cancel()
 	_, err := b.client.DeleteObject(wait, &awss3.DeleteObjectInput{Bucket: &b.bucket, Key: b.full(key)})
 	if err = b.fail(ctx, "delete", key, err); err == nil || errors.Is(err, fs.ErrNotExist) {
@@ -83,7 +83,7 @@ func (b *Bucket) deleteBatch(ctx context.Context, keys []string) []*providers.Er
 		b.keys.forget(key)
 		ids[i].Key = b.full(key)
 	}
-	wait, _, cancel := withPatience(ctx)
+	wait, _, cancel := b.withPatience(ctx)
 	defer cancel()
 	out, err := b.client.DeleteObjects(wait, &awss3.DeleteObjectsInput{
 		Bucket: &b.bucket, Delete: &types.Delete{Objects: ids, Quiet: new(true)},

@@ -23,6 +23,7 @@ type failure struct {
 	message   string
 	requestID string
 	region    string // the region the store says the bucket is in
+	unsent    bool   // there was no request: credentials, mostly
 	err       error  // where there was no answer
 }
 
@@ -68,6 +69,8 @@ func examine(err error) *failure {
 	}
 	if f.status == 0 {
 		f.err = innermost(err)
+		_, sent := errors.AsType[*smithyhttp.RequestSendError](err)
+		f.unsent = !sent
 	}
 	return f
 }
@@ -248,6 +251,9 @@ func (b *Bucket) noteExists(f *failure) {
 	}
 }
 
+// adviceUnsent is for a request that could not be made.
+const adviceUnsent = "the request could not be made; most likely no credentials were found: set access_key_id and secret_access_key or a profile, or give this machine a role"
+
 const adviceUnreachable = "the store did not answer; check the remote's endpoint and the network between"
 
 // advice says what to do about a failure, or "".
@@ -273,6 +279,8 @@ func (b *Bucket) advice(f *failure) string {
 		return "the credentials may not use the KMS key: reading needs kms:Decrypt, writing kms:GenerateDataKey and kms:Decrypt"
 	case f.status >= 300 && f.status < 400 && f.status != http.StatusNotModified:
 		return b.regionAdvice(f)
+	case f.status == 0 && f.unsent && !errors.Is(f.err, context.Canceled) && !errors.Is(f.err, context.DeadlineExceeded):
+		return adviceUnsent
 	case f.status == 0:
 		return adviceUnreachable
 	}

@@ -1,5 +1,11 @@
 package s3
 
+import (
+	"time"
+
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+)
+
 // SetCopyLimits lowers the sizes, in bytes, from which copies take parts and
 // which the parts have.
 func (b *Bucket) SetCopyLimits(object, part int64) {
@@ -9,6 +15,9 @@ func (b *Bucket) SetCopyLimits(object, part int64) {
 // SetMaxParts lowers the number of parts of an upload.
 func (b *Bucket) SetMaxParts(n int) { b.limits.parts = n }
 
+// SetPatience lowers how long a store may take to answer.
+func (b *Bucket) SetPatience(d time.Duration) { b.limits.patience = d }
+
 // WaitBackground waits for what Open began in the background.
 func (b *Bucket) WaitBackground() { b.work.Wait() }
 
@@ -17,4 +26,4 @@ func (b *Bucket) WaitBackground() { b.work.Wait() }
 func (b *Bucket) StreamsCopies() bool { return b.streamCopies.Load() }
 
 // Client is the bucket's SDK client, middleware and all.
-var Client = func(b *Bucket) any { return b.client }
+func Client(b *Bucket) *awss3.Client { return b.client }

@@ -3,19 +3,23 @@ package s3_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"sealdav/internal/testserver"
 	"sealdav/providers"
 	"sealdav/providers/s3"
+	"sealdav/sse"
 )
 
 // cut breaks the connection of a request.
@@ -113,6 +117,70 @@ func TestRetries(t *testing.T) {
 	put(t, b, "k", data)
 	if !bytes.Equal(read(t, b, "k"), data) {
 		t.Error("content differs")
+	}
+}
+
+// TestLostAnswer: the store has completed the upload, and its answer is lost.
+func TestLostAnswer(t *testing.T) {
+	for name, store := range map[string]*testserver.S3{"MinIO": testserver.SharedMinIO(t), "RGW": testserver.SharedRGW(t)} {
+		t.Run(name, func(t *testing.T) {
+			var lost atomic.Bool
+			var p *proxy
+			p = newProxy(t, store, func(w http.ResponseWriter, r *http.Request, op string) bool {
+				if op != "Complete" || !lost.CompareAndSwap(false, true) {
+					return false
+				}
+				p.forward.ServeHTTP(httptest.NewRecorder(), r)
+				cut(w)
+				return true
+			})
+			bucket := store.NewBucket(t)
+			cfg := config(&p.S3, bucket, customerKey)
+			cfg.Buffers = smallParts()
+			b := open(t, cfg)
+			data := noise(6 << 20)
+			if obj := put(t, b, "k", data); obj.ETag != stat(t, b, "k").ETag {
+				t.Errorf("told ETag %s, it is %s", obj.ETag, stat(t, b, "k").ETag)
+			}
+			if !bytes.Equal(read(t, b, "k"), data) {
+				t.Error("content differs")
+			}
+		})
+	}
+}
+
+// TestSilentStore: a store that takes requests and never answers.
+func TestSilentStore(t *testing.T) {
+	store := fake(t, func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	})
+	b := open(t, config(store, "b", sse.Settings{}))
+	b.SetPatience(50 * time.Millisecond)
+	_, statErr := b.Stat(t.Context(), "k")
+	_, _, openErr := b.Open(t.Context(), "k", providers.OpenOptions{})
+	var listErr error
+	for _, err := range b.List(t.Context(), "", providers.ListOptions{}) {
+		listErr = err
+	}
+	for what, err := range map[string]error{"Stat": statErr, "Open": openErr, "List": listErr, "Delete": b.Delete(t.Context(), "k"), "Delete of two": b.Delete(t.Context(), "k", "l")} {
+		if !errors.Is(err, providers.ErrUnavailable) || errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v, want ErrUnavailable", what, err)
+		}
+	}
+}
+
+// TestNoCredentials: the advice is about credentials, not the network.
+func TestNoCredentials(t *testing.T) {
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	t.Setenv("AWS_CONFIG_FILE", filepath.Join(t.TempDir(), "none"))
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(t.TempDir(), "none"))
+	store := fake(t, func(http.ResponseWriter, *http.Request) {})
+	cfg := config(store, "b", sse.Settings{})
+	cfg.AccessKeyID, cfg.SecretAccessKey = "", ""
+	_, err := open(t, cfg).Stat(t.Context(), "k")
+	if !errors.Is(err, providers.ErrUnavailable) || !strings.Contains(providers.Advice(err), "access_key_id") {
+		t.Errorf("got %v", err)
 	}
 }
 

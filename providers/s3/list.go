@@ -65,7 +65,7 @@ func (b *Bucket) List(ctx context.Context, prefix string, opts providers.ListOpt
 }
 
 func (b *Bucket) listPage(ctx context.Context, prefix string, in *awss3.ListObjectsV2Input) (*awss3.ListObjectsV2Output, error) {
-	wait, _, cancel := withPatience(ctx)
+	wait, _, cancel := b.withPatience(ctx)
 	defer cancel()
 	var options []func(*awss3.Options)
 	if notXML(*in.Prefix) {

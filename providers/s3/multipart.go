@@ -216,6 +216,9 @@ func (u *upload) finish(ctx context.Context, cond providers.Condition) (*awss3.C
 		})
 		return err
 	})
+	if examine(err).code == "NoSuchUpload" && u.stands(ctx) {
+		out, err = &awss3.CompleteMultipartUploadOutput{}, nil
+	}
 	if err != nil {
 		u.abort(ctx)
 		return nil, u.b.writeError(ctx, u.op, u.key, cond, err)
@@ -225,6 +228,14 @@ func (u *upload) finish(ctx context.Context, cond providers.Condition) (*awss3.C
 		out.ETag = u.etag()
 	}
 	return out, nil
+}
+
+// stands reports whether the object of this upload is in its place. It is
+// asked when the store says that there is no such upload: it has completed it
+// already if its first answer was lost on the way.
+func (u *upload) stands(ctx context.Context) bool {
+	obj, err := u.b.Stat(ctx, u.key)
+	return err == nil && u.etag() != nil && obj.ETag == *u.etag()
 }
 
 // etag is the tag of the finished object as S3 makes it from those of the

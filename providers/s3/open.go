@@ -32,7 +32,7 @@ func (b *Bucket) Open(ctx context.Context, key string, opts providers.OpenOption
 }
 
 func (b *Bucket) open(ctx context.Context, op, key string, opts providers.OpenOptions) (*body, providers.Object, error) {
-	wait, arrived, cancel := withPatience(ctx)
+	wait, arrived, cancel := b.withPatience(ctx)
 	var out *awss3.GetObjectOutput
 	var obj providers.Object
 	err := b.reading(wait, op, key, strings.TrimPrefix(opts.IfMatch, "*"), func(ctx context.Context, c sse.Candidate) (err error) {

@@ -86,7 +86,7 @@ func (b *Bucket) probeRead(ctx context.Context, name string) error {
 }
 
 func (b *Bucket) probeGet(ctx context.Context, name string, c sse.Candidate) error {
-	wait, _, cancel := withPatience(ctx)
+	wait, _, cancel := b.withPatience(ctx)
 	defer cancel()
 	out, err := b.client.GetObject(withReadKey(wait, c), &awss3.GetObjectInput{Bucket: &b.bucket, Key: b.full(name)})
 	if err == nil {

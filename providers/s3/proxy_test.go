@@ -30,6 +30,8 @@ type proxy struct {
 	// mute takes what it says of encryption out of every answer.
 	mute atomic.Bool
 
+	forward http.Handler // to the store
+
 	mu     sync.Mutex
 	ops    []string
 	answer func(w http.ResponseWriter, r *http.Request, op string) bool
@@ -44,7 +46,7 @@ func newProxy(t testing.TB, store *testserver.S3, answer func(w http.ResponseWri
 	if err != nil {
 		t.Fatal(err)
 	}
-	forward := &httputil.ReverseProxy{
+	p.forward = &httputil.ReverseProxy{
 		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Host = r.In.Host }, // it is signed
 		Transport: store.HTTPClient.Transport,
 		ErrorLog:  log.New(io.Discard, "", 0), // tests cut connections
@@ -65,7 +67,7 @@ func newProxy(t testing.TB, store *testserver.S3, answer func(w http.ResponseWri
 		if p.answer != nil && p.answer(w, r, op) {
 			return
 		}
-		forward.ServeHTTP(w, r)
+		p.forward.ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
 	p.Endpoint, p.CAFile = server.URL, certFile(t, server)

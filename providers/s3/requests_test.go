@@ -5,6 +5,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -181,4 +182,23 @@ func TestLarge(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestOneBuffer: uploads that share the only buffer wait for each other, and
+// none for itself.
+func TestOneBuffer(t *testing.T) {
+	store := testserver.SharedMinIO(t)
+	cfg := config(store, store.NewBucket(t), customerKey)
+	cfg.Buffers = providers.NewBuffers(5<<20, 1)
+	b := open(t, cfg)
+	data := noise(11 << 20)
+	var uploads sync.WaitGroup
+	for _, key := range []string{"a", "b", "c"} {
+		uploads.Go(func() {
+			if _, err := b.Put(t.Context(), key, bytes.NewReader(data), providers.PutOptions{Size: providers.SizeUnknown}); err != nil {
+				t.Errorf("%s: %v", key, err)
+			}
+		})
+	}
+	uploads.Wait()
 }

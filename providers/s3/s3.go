@@ -101,14 +101,17 @@ type Bucket struct {
 	work  sync.WaitGroup // background work, ended by close
 }
 
-// limits are S3's own; a test lowers them.
+// limits are S3's own and ours; a test lowers them.
 type limits struct {
 	copyObject int64 // the largest object CopyObject takes, in bytes
 	copyPart   int64 // the size of the parts of a larger copy, in bytes
 	parts      int   // of one multipart upload
+	// patience is how long a request without a body of note, its retries
+	// included, may take to be answered.
+	patience time.Duration
 }
 
-var s3Limits = limits{copyObject: 5 << 30, copyPart: 512 << 20, parts: 10_000}
+var defaultLimits = limits{copyObject: 5 << 30, copyPart: 512 << 20, parts: 10_000, patience: 30 * time.Second}
 
 // Open opens a bucket. It talks to no server, but for aborting in the
 // background what an earlier process left (StateDir).
@@ -124,7 +127,7 @@ func Open(ctx context.Context, cfg Config) (*Bucket, error) {
 		keys:    newKeyring(cfg.Settings),
 		strict:  cfg.RequireEncrypted,
 		buffers: cfg.Buffers,
-		limits:  s3Limits,
+		limits:  defaultLimits,
 	}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)

@@ -203,7 +203,7 @@ func wantMoved(t *testing.T, what string, err error) {
 func TestUnreviewed(t *testing.T) {
 	var requests atomic.Int32
 	store := fake(t, func(http.ResponseWriter, *http.Request) { requests.Add(1) })
-	client := s3.Client(open(t, config(store, "photos", customerKey))).(*awss3.Client)
+	client := s3.Client(open(t, config(store, "photos", customerKey)))
 	if _, err := client.GetObjectTagging(t.Context(), &awss3.GetObjectTaggingInput{Bucket: aws.String("b"), Key: aws.String("k")}); err == nil || !strings.Contains(err.Error(), "not reviewed") {
 		t.Errorf("GetObjectTagging: %v", err)
 	}

@@ -13,18 +13,14 @@ import (
 	"sealdav/sse"
 )
 
-// patience is how long a request without a body of note, its retries
-// included, may take to be answered.
-const patience = 30 * time.Second
-
 // errNoAnswer ends a request that was not answered in time.
 var errNoAnswer = errors.New("no answer in time")
 
 // withPatience returns a context that ends when patience does, unless arrived
 // is called first.
-func withPatience(ctx context.Context) (_ context.Context, arrived func(), cancel func()) {
+func (b *Bucket) withPatience(ctx context.Context) (_ context.Context, arrived func(), cancel func()) {
 	ctx, stop := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(patience, func() { stop(errNoAnswer) })
+	timer := time.AfterFunc(b.limits.patience, func() { stop(errNoAnswer) })
 	return ctx, func() { timer.Stop() }, func() { timer.Stop(); stop(nil) }
 }
 
@@ -35,7 +31,7 @@ func (b *Bucket) Stat(ctx context.Context, key string) (providers.Object, error)
 	if err := b.checkKey("stat", key); err != nil {
 		return providers.Object{}, err
 	}
-	wait, _, cancel := withPatience(ctx)
+	wait, _, cancel := b.withPatience(ctx)
 	defer cancel()
 	obj, err := b.head(wait, key)
 	if errors.Is(err, errNoKeyFits) || b.doubtful(err) {
