@@ -195,3 +195,53 @@ func TestGCSManyObjects(t *testing.T) {
 		same(t, "a file", s.Get(t, fmt.Sprintf("/drive/many/%05d", i)), []byte("x"))
 	}
 }
+
+// TestGCSBudget counts what each request of a client costs at the store.
+func TestGCSBudget(t *testing.T) {
+	b, key := newGCSBucket(t), harness.NewKey(t)
+	b.MustSeal(t, b.name)
+	s := harness.ServeConfig(t, "", b.remote("drive", gcsWrite(key)))
+	s.Put(t, "/drive/warm", []byte("the probe is behind us"))
+	s.Want(t, []int{201}, "MKCOL", "/drive/dir", nil)
+	s.Want(t, []int{201}, "MKCOL", "/drive/tree", nil)
+	for i := range 50 {
+		s.Put(t, fmt.Sprintf("/drive/tree/%02d", i), []byte("content"))
+	}
+	tag := ""
+	for _, tc := range []struct {
+		name   string
+		budget int
+		do     func()
+	}{
+		{"PUT", 3, func() { s.Put(t, "/drive/dir/f", []byte("content")) }},
+		{"PUT of three parts", 2 + 3, func() { s.Put(t, "/drive/dir/large", randomBytes(40<<20)) }},
+		{"PROPFIND", 2, func() { s.Want(t, []int{207}, "PROPFIND", "/drive/dir/", nil, "Depth", "1") }},
+		{"GET", 1, func() { tag = s.Want(t, []int{200}, "GET", "/drive/dir/f", nil).Header.Get("ETag") }},
+		{"HEAD", 1, func() { s.Want(t, []int{200}, "HEAD", "/drive/dir/f", nil) }},
+		{"GET of a range", 1, func() { s.Want(t, []int{206}, "GET", "/drive/dir/large", nil, "Range", "bytes=1000-1099") }},
+		{"GET, 304", 1, func() { s.Want(t, []int{304}, "GET", "/drive/dir/f", nil, "If-None-Match", tag) }},
+		{"GET, 412", 1, func() { s.Want(t, []int{412}, "GET", "/drive/dir/f", nil, "If-Match", `"1"`) }},
+		{"GET of nothing", 2, func() { s.Want(t, []int{404}, "GET", "/drive/dir/none", nil) }},
+		{"COPY", 3, func() { s.Copy(t, "/drive/dir/large", "/drive/dir/copy") }},
+		{"MOVE", 4, func() { s.Move(t, "/drive/dir/copy", "/drive/dir/moved") }},
+		{"DELETE", 2, func() { s.Want(t, []int{204}, "DELETE", "/drive/dir/moved", nil) }},
+		{"COPY of a tree", 1 + 51 + 3, func() { s.Copy(t, "/drive/tree/", "/drive/tree2/") }},
+		{"MOVE of a tree", 1 + 51 + 3 + 1, func() { s.Move(t, "/drive/tree2/", "/drive/tree3/") }},
+		{"DELETE of a tree", 2 + 2, func() { s.Want(t, []int{204}, "DELETE", "/drive/tree3/", nil) }},
+	} {
+		b.Reset()
+		tc.do()
+		ops := b.Ops()
+		if len(ops) > tc.budget {
+			t.Errorf("%s took %d requests, %d are allowed: %q", tc.name, len(ops), tc.budget, ops)
+		}
+		for _, r := range b.Requests() {
+			if op := r.GCSOp(); (strings.HasSuffix(tc.name, "COPY") || strings.HasPrefix(tc.name, "MOVE")) && strings.HasPrefix(op, "read") {
+				t.Errorf("%s took content through the server", tc.name)
+			}
+			if tc.name == "GET of a range" && r.Received != 100 {
+				t.Errorf("%s took %d bytes from the store", tc.name, r.Received)
+			}
+		}
+	}
+}
