@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"sync"
 	"time"
 
 	"sealdav/sse"
@@ -61,12 +62,46 @@ func (c *call) length() (n int64) {
 	return n
 }
 
-func (c *call) content() io.Reader {
+func (c *call) content() *lease {
 	pieces := make([]io.Reader, len(c.body))
 	for i, p := range c.body {
 		pieces[i] = io.NewSectionReader(p, 0, c.size[i])
 	}
-	return io.MultiReader(pieces...)
+	return &lease{r: io.MultiReader(pieces...), left: c.length()}
+}
+
+// lease is a request's body that is taken back once there is an answer: where
+// that comes early, or the request is given up, net/http may go on to read the
+// body for a while, and the buffer behind it is somebody else's by then.
+type lease struct {
+	mu    sync.Mutex
+	r     io.Reader
+	left  int64 // bytes that were not read yet
+	ended bool
+}
+
+var errLeaseEnded = errors.New("the request has ended")
+
+func (l *lease) Read(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.left == 0:
+		return 0, io.EOF
+	case l.ended:
+		return 0, errLeaseEnded
+	}
+	n, err := l.r.Read(p)
+	l.left -= int64(n)
+	return n, err
+}
+
+// Close ends the lease; no Read touches the content after it.
+func (l *lease) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = true
+	return nil
 }
 
 // bucketPath is the bucket in the JSON API.
@@ -119,7 +154,9 @@ func (b *Bucket) send(ctx context.Context, c *call) (*http.Response, error) {
 }
 
 func (b *Bucket) sendOnce(ctx context.Context, c *call, token string) (*http.Response, error) {
-	req, err := b.request(ctx, c)
+	body := c.content()
+	defer body.Close()
+	req, err := b.request(ctx, c, body)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +178,7 @@ func (b *Bucket) sendOnce(ctx context.Context, c *call, token string) (*http.Res
 }
 
 // request makes a request of a call, keys included.
-func (b *Bucket) request(ctx context.Context, c *call) (*http.Request, error) {
+func (b *Bucket) request(ctx context.Context, c *call, content io.ReadCloser) (*http.Request, error) {
 	u, err := url.Parse(c.path)
 	if err != nil {
 		return nil, err
@@ -151,11 +188,10 @@ func (b *Bucket) request(ctx context.Context, c *call) (*http.Request, error) {
 	for name, values := range c.query {
 		query[name] = values
 	}
-	body := io.Reader(http.NoBody)
-	if len(c.body) > 0 {
-		body = c.content()
+	if c.length() == 0 {
+		content = http.NoBody
 	}
-	req, err := http.NewRequestWithContext(ctx, c.method, u.String(), body)
+	req, err := http.NewRequestWithContext(ctx, c.method, u.String(), content)
 	if err != nil {
 		return nil, err
 	}
