@@ -66,7 +66,7 @@ func cpk(key harness.Key) *blob.CPKInfo {
 		return nil
 	}
 	return &blob.CPKInfo{
-		EncryptionAlgorithm: new(blob.EncryptionAlgorithmTypeAES256), EncryptionKey: key.Base64(), EncryptionKeySHA256: key.SHA256(),
+		EncryptionAlgorithm: new(blob.EncryptionAlgorithmTypeAES256), EncryptionKey: key.Base64(), EncryptionKeySHA256: new(key.SHA256()),
 	}
 }
 

@@ -44,6 +44,11 @@ var sealedRemotes = []kindOfRemote{
 		a.Seal(a.name)
 		return a.remote(t, "drive", harness.NewKey(t).Write())
 	}},
+	{"GCS", func(t *testing.T) harness.Remote {
+		b := newGCSBucket(t)
+		b.MustSeal(t, b.name)
+		return b.remote("drive", harness.NewKey(t).Write())
+	}},
 }
 
 // TestCadaver drives the command-line client through a script.

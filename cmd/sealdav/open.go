@@ -10,6 +10,7 @@ import (
 	"sealdav/internal/config"
 	"sealdav/providers"
 	"sealdav/providers/azure"
+	"sealdav/providers/gcs"
 	"sealdav/providers/local"
 	"sealdav/providers/s3"
 	"sealdav/sse"
@@ -83,8 +84,22 @@ func (o *opener) open(ctx context.Context, r config.Remote, settings sse.Setting
 			Buffers:              o.buffers,
 			Logger:               log,
 		})
+	case sse.GCS:
+		return gcs.Open(ctx, gcs.Config{
+			Bucket:               r.URL.Bucket,
+			Prefix:               r.URL.Path,
+			Endpoint:             string(r.Endpoint),
+			CAFile:               r.CAFile,
+			CredentialsFile:      r.CredentialsFile,
+			Anonymous:            r.Anonymous,
+			Settings:             settings,
+			InsecureKeysOverHTTP: r.InsecureKeysOverHTTP,
+			RequireEncrypted:     r.RequireEncrypted,
+			Buffers:              o.buffers,
+			Logger:               log,
+		})
 	}
-	return nil, fmt.Errorf("%s is not available in this version; use s3://, az:// or file:// for now", r.URL.Store)
+	return nil, fmt.Errorf("no provider for %s", r.URL.Store)
 }
 
 // state makes a remote's own folder under the server's state.

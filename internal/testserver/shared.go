@@ -12,6 +12,7 @@ var shared struct {
 	inMain                bool
 	minio, versitygw, rgw *S3
 	azurite               *azurite
+	gcs                   *GCS
 }
 
 // Main runs the tests, ends the shared servers and exits. TestMain calls it.
@@ -31,6 +32,9 @@ func Run(m *testing.M) int {
 		}
 		if shared.azurite != nil {
 			shared.azurite.close()
+		}
+		if shared.gcs != nil {
+			shared.gcs.close()
 		}
 	}()
 	return m.Run()

@@ -49,10 +49,11 @@ func (k Key) MD5() *string {
 	return aws.String(base64.StdEncoding.EncodeToString(sum[:]))
 }
 
-// SHA256 is the base64 of the key's SHA-256, as Azure's SDK wants it.
-func (k Key) SHA256() *string {
+// SHA256 is the base64 of the key's SHA-256, by which Azure and Cloud Storage
+// name it.
+func (k Key) SHA256() string {
 	sum := sha256.Sum256([]byte(k.raw))
-	return aws.String(base64.StdEncoding.EncodeToString(sum[:]))
+	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
 // File writes the key to a file only its owner may read.
