@@ -87,8 +87,9 @@ type Bucket struct {
 	sums    bool // checksums when supported
 	buffers *providers.Buffers
 	journal *journal
-	gate    *providers.Gate
 	limits  limits
+
+	gate *providers.Gate
 
 	// streamCopies is set once the store has shown that it cannot copy
 	// sealed objects itself.
@@ -202,7 +203,7 @@ func (b *Bucket) connect(ctx context.Context, cfg Config) error {
 		if o.Region == "" {
 			o.Region = "us-east-1"
 		}
-		o.APIOptions = append(o.APIOptions, b.crypt.attach)
+		o.APIOptions = append(o.APIOptions, b.crypt.attach, follow)
 		// The SDK's request log prints keys; there is no switch for it here.
 		o.ClientLogMode = 0
 		o.Logger = logging.Nop{}
