@@ -51,6 +51,12 @@ func (b *Bucket) Copy(ctx context.Context, dst string, src providers.Object, opt
 	}
 	var obj providers.Object
 	if src.Size > b.limits.copyObject {
+		if err := b.gatePartCopies.Admit(ctx); err != nil {
+			return providers.Object{}, b.fail(ctx, "copy", dst, err)
+		}
+		if b.streamLarge.Load() {
+			return b.copyStreamed(ctx, c)
+		}
 		obj, err = b.copyParts(ctx, c)
 	} else {
 		obj, err = b.copyWhole(ctx, c)

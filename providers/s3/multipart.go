@@ -82,10 +82,14 @@ func (b *Bucket) createUploadFrom(ctx context.Context, op, key string, in *awss3
 // flight comes first, then a buffer, then the content: a full buffer never
 // waits for anything but its own request.
 func (b *Bucket) putParts(ctx context.Context, w writing, c chunk) (providers.Object, error) {
-	u, err := b.createUpload(ctx, "put", w.key, w.opts.ContentType, w.metadata)
+	err := b.gateParts.Admit(ctx)
+	var u *upload
+	if err == nil {
+		u, err = b.createUpload(ctx, "put", w.key, w.opts.ContentType, w.metadata)
+	}
 	if err != nil {
 		c.release()
-		return providers.Object{}, err
+		return providers.Object{}, b.fail(ctx, "put", w.key, err)
 	}
 	if err := u.sendAll(ctx, w, c); err != nil {
 		u.abort(ctx)

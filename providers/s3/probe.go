@@ -3,7 +3,6 @@ package s3
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -25,7 +24,7 @@ import (
 // made, copies are streamed through this process from then on. Learning that
 // here, once, costs two requests, and no user's object its content.
 func (b *Bucket) Probe(ctx context.Context) error {
-	name := providers.ReservedPrefix + "probe-" + rand.Text()
+	name := probeName()
 	copyName := name + "-copy"
 	defer b.removeProbes(ctx, name, copyName)
 

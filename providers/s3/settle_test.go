@@ -14,6 +14,7 @@ import (
 // TestLiesUnsealed: a store that stops sealing after the probe, in every way it
 // can answer. What lies there in the clear goes again.
 func TestLiesUnsealed(t *testing.T) {
+	large := string(noise(6 << 20))
 	putting := func(content string) func(*testing.T, providers.Bucket, providers.Object) error {
 		return func(t *testing.T, b providers.Bucket, _ providers.Object) error {
 			_, err := b.Put(t.Context(), "k", strings.NewReader(content), providers.PutOptions{Size: int64(len(content))})
@@ -32,6 +33,7 @@ func TestLiesUnsealed(t *testing.T) {
 		{"put", func(f *fakeStore) { f.plainPut, f.mutePut = true, true }, putting("secret")},
 		{"put without an ETag", func(f *fakeStore) { f.plainPut, f.mutePut, f.noETag = true, true, true }, putting("secret")},
 		{"put with another ETag", func(f *fakeStore) { f.plainPut, f.mutePut, f.otherETag = true, true, true }, putting("secret")},
+		{"upload in parts that keeps quiet of it", func(f *fakeStore) { f.plainParts = true }, putting(large)},
 		{"copy", func(f *fakeStore) { f.plainCopy, f.muteCopy = true, true }, copying},
 		{"copy without an ETag", func(f *fakeStore) { f.plainCopy, f.muteCopy, f.noETag = true, true, true }, copying},
 		{"copy with another ETag", func(f *fakeStore) { f.plainCopy, f.muteCopy, f.otherETag = true, true, true }, copying},
@@ -45,6 +47,20 @@ func TestLiesUnsealed(t *testing.T) {
 				t.Errorf("left behind: %.20s", got)
 			}
 		})
+	}
+}
+
+// TestCopyInPartsProbed: a store that copies parts in the clear is given the
+// content instead.
+func TestCopyInPartsProbed(t *testing.T) {
+	f, b := newFakeStore(t)
+	f.tell(func() { f.plainPartCopy = true })
+	b.SetCopyLimits(3, 3)
+	if _, err := b.Copy(t.Context(), "k", stat(t, b, "src"), providers.CopyOptions{}); err != nil {
+		t.Error(err)
+	}
+	if got := f.state("k"); got != "sealed source" {
+		t.Errorf("the copy is %s", got)
 	}
 }
 
