@@ -30,6 +30,13 @@ func transferTree(ctx context.Context, dst *tree, dstPath string, src *tree, fro
 	if err := m.check(ctx); err != nil {
 		return false, err
 	}
+	if how.move && how.partOf == nil {
+		done, err := src.watches.takeAway(ctx, from.path)
+		if err != nil {
+			return false, err
+		}
+		defer done()
+	}
 	if m.at, err = m.lookAtDestination(ctx); err != nil {
 		return false, err
 	}
@@ -75,6 +82,7 @@ type mover struct {
 	oneBucket bool
 	at        sight // what was at the destination
 
+	old       *keyList // members of the folder that a file replaces
 	displaced []displaced
 	moved     *keyList // of a folder: what may be gone from the source, nil: nothing
 	watch     *watch   // of the destination
@@ -253,6 +261,9 @@ func (m *mover) file(ctx context.Context) (node, error) {
 	if m.how.move {
 		defer m.look(&m.source, m.src, m.from.path)()
 	}
+	if err := m.listOld(ctx); err != nil {
+		return node{}, err
+	}
 	obj, err := m.copyObject(ctx, m.dstPath, m.from.obj, m.condition())
 	if errors.Is(err, fs.ErrExist) && m.changesType() {
 		if err := m.displace(ctx, node{path: m.dstPath, dir: true}); err != nil {
@@ -279,7 +290,34 @@ func (m *mover) removeOld(ctx context.Context) error {
 	if !m.changesType() || len(m.displaced) > 0 {
 		return nil
 	}
-	return m.dst.removeNode(ctx, node{path: m.dstPath, dir: !m.from.dir}, m.watch)
+	if m.from.dir {
+		return m.dst.removeNode(ctx, node{path: m.dstPath}, m.watch)
+	}
+	defer m.dst.forget(ctx, m.dstPath)
+	r := remover{t: m.dst, watch: m.watch}
+	for _, rel := range m.old.all() {
+		if err := r.add(ctx, dirKey(m.dstPath)+rel); err != nil {
+			return err
+		}
+	}
+	return r.end(ctx)
+}
+
+// listOld notes what lies in the folder that a file is to replace, before it
+// does: MinIO leaves "a/b" out of its listings once there is an object "a".
+func (m *mover) listOld(ctx context.Context) error {
+	if !m.changesType() {
+		return nil
+	}
+	m.old = new(keyList)
+	prefix := dirKey(m.dstPath)
+	for e, err := range m.dst.list(ctx, prefix, providers.ListOptions{Recursive: true}) {
+		if err != nil {
+			return err
+		}
+		m.old.add(e.Key[len(prefix):])
+	}
+	return nil
 }
 
 // marker copies a folder without its members. The members of a folder that is

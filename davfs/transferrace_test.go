@@ -3,6 +3,7 @@ package davfs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"net/http"
@@ -144,8 +145,11 @@ func TestFileReplacesBusyFolder(t *testing.T) {
 			}
 		}
 	}
-	if code := codeOf(h, "COPY", "/r/f", "", "Destination", "/r/d"); code != http.StatusMultiStatus {
-		t.Errorf("COPY: %d, want 207", code)
+	if code := codeOf(h, "COPY", "/r/f", "", "Destination", "/r/d"); code != http.StatusNoContent {
+		t.Errorf("COPY: %d", code)
+	}
+	if b.holds("content of d/old") {
+		t.Errorf("what was replaced is still there: %q", b.all())
 	}
 	if !b.holds("new version") {
 		t.Errorf("the upload is gone: %q", b.all())
@@ -246,6 +250,66 @@ func TestUnsortedListing(t *testing.T) {
 	for _, kv := range before {
 		if !slices.Contains(s.all(), kv) {
 			t.Errorf("%q is gone: %q", kv, s.all())
+		}
+	}
+}
+
+// TestParallelMoves: of several clients that move one file, or folder, one
+// does, and the others do not find it.
+func TestParallelMoves(t *testing.T) {
+	for _, from := range []string{"f", "d"} {
+		s := newStore("f", "d/", "d/a", "d/b")
+		h := handlerOn(t, s)
+		codes := make(chan int)
+		for i := range 8 {
+			go func() {
+				codes <- codeOf(h, "MOVE", "/r/"+from, "", "Destination", fmt.Sprintf("/r/to%d", i))
+			}()
+		}
+		got := map[int]int{}
+		for range 8 {
+			got[<-codes]++
+		}
+		if got[http.StatusCreated] != 1 || got[http.StatusNotFound] != 7 {
+			t.Errorf("MOVE %s: %v", from, got)
+		}
+	}
+}
+
+// hiding lists as MinIO does: where there is an object "a", not what is below
+// "a/".
+type hiding struct{ *store }
+
+func (b hiding) List(ctx context.Context, prefix string, opts providers.ListOptions) iter.Seq2[providers.Entry, error] {
+	return func(yield func(providers.Entry, error) bool) {
+		for e, err := range b.store.List(ctx, prefix, opts) {
+			hidden := false
+			for i, c := range e.Key {
+				if c == '/' && i < len(e.Key)-1 {
+					_, statErr := b.Stat(ctx, e.Key[:i])
+					hidden = hidden || statErr == nil
+				}
+			}
+			if !hidden && !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// TestFileReplacesFolder: nothing of the folder stays behind the file, on a
+// store that no longer lists it either.
+func TestFileReplacesFolder(t *testing.T) {
+	for _, method := range []string{"COPY", "MOVE"} {
+		s := newStore("d/", "d/a", "d/x/b", "f")
+		h := handlerOn(t, hiding{s})
+		if code := codeOf(h, method, "/r/f", "", "Destination", "/r/d"); code != http.StatusNoContent {
+			t.Errorf("%s: %d", method, code)
+		}
+		for _, kv := range s.all() {
+			if strings.HasPrefix(kv, "d/") {
+				t.Errorf("%s: %q is still there", method, kv)
+			}
 		}
 	}
 }

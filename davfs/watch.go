@@ -18,6 +18,51 @@ type watches struct {
 	writing map[string]int // writes under way, by path
 	all     map[*watch]bool
 	claimed map[string]chan struct{} // being deleted; closed when that has ended
+	leaving map[string]chan struct{} // being moved away; closed likewise
+}
+
+// takeAway waits until nothing else moves path, or what is below or above it,
+// away: of two clients that move one file to two places, one finds it gone. done
+// must be called when the move has ended.
+func (w *watches) takeAway(ctx context.Context, path string) (done func(), err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for {
+		other := w.leavingAt(path)
+		if other == nil {
+			break
+		}
+		w.mu.Unlock()
+		select {
+		case <-other:
+		case <-ctx.Done():
+		}
+		w.mu.Lock()
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+	}
+	if w.leaving == nil {
+		w.leaving = make(map[string]chan struct{})
+	}
+	gone := make(chan struct{})
+	w.leaving[path] = gone
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.leaving, path)
+		close(gone)
+	}, nil
+}
+
+// leavingAt finds a move that has to do with path. w.mu is held.
+func (w *watches) leavingAt(path string) chan struct{} {
+	for p, gone := range w.leaving {
+		if p == path || inside(p, path) || inside(path, p) {
+			return gone
+		}
+	}
+	return nil
 }
 
 // watch is what a transfer sees of the writes to a file, or to a folder and

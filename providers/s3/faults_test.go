@@ -154,16 +154,19 @@ func TestSilentStore(t *testing.T) {
 	store := fake(t, func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		<-r.Context().Done()
+		panic(http.ErrAbortHandler) // to return would be to answer
 	})
-	b := open(t, config(store, "b", sse.Settings{}))
+	b, sealed := open(t, config(store, "b", sse.Settings{})), open(t, config(store, "b", customerKey))
 	b.SetPatience(50 * time.Millisecond)
+	sealed.SetPatience(50 * time.Millisecond)
 	_, statErr := b.Stat(t.Context(), "k")
 	_, _, openErr := b.Open(t.Context(), "k", providers.OpenOptions{})
 	var listErr error
 	for _, err := range b.List(t.Context(), "", providers.ListOptions{}) {
 		listErr = err
 	}
-	for what, err := range map[string]error{"Stat": statErr, "Open": openErr, "List": listErr, "Delete": b.Delete(t.Context(), "k"), "Delete of two": b.Delete(t.Context(), "k", "l")} {
+	_, putErr := sealed.Put(t.Context(), "k", strings.NewReader("x"), providers.PutOptions{Size: 1})
+	for what, err := range map[string]error{"Put, by its probe": putErr, "Stat": statErr, "Open": openErr, "List": listErr, "Delete": b.Delete(t.Context(), "k"), "Delete of two": b.Delete(t.Context(), "k", "l")} {
 		if !errors.Is(err, providers.ErrUnavailable) || errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v, want ErrUnavailable", what, err)
 		}

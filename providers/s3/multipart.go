@@ -47,11 +47,17 @@ type upload struct {
 
 // createUpload begins an upload under the write settings, and notes it.
 func (b *Bucket) createUpload(ctx context.Context, op, key, contentType string, metadata map[string]string) (*upload, error) {
-	in := &awss3.CreateMultipartUploadInput{ContentType: optional(contentType), Metadata: metadata}
+	return b.createUploadFrom(ctx, op, key, &awss3.CreateMultipartUploadInput{
+		ContentType: optional(contentType), Metadata: metadata, ChecksumAlgorithm: b.partSums(),
+	})
+}
+
+// partSums is the checksum that the SDK gives the parts it sends, or "".
+func (b *Bucket) partSums() types.ChecksumAlgorithm {
 	if b.sums {
-		in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32 // what the SDK gives the parts
+		return types.ChecksumAlgorithmCrc32
 	}
-	return b.createUploadFrom(ctx, op, key, in)
+	return ""
 }
 
 func (b *Bucket) createUploadFrom(ctx context.Context, op, key string, in *awss3.CreateMultipartUploadInput) (*upload, error) {
@@ -76,16 +82,20 @@ func (b *Bucket) createUploadFrom(ctx context.Context, op, key string, in *awss3
 // flight comes first, then a buffer, then the content: a full buffer never
 // waits for anything but its own request.
 func (b *Bucket) putParts(ctx context.Context, w writing, c chunk) (providers.Object, error) {
-	u, err := b.createUpload(ctx, "put", w.key, w.opts.ContentType, w.metadata)
+	err := b.gateParts.Admit(ctx)
+	var u *upload
+	if err == nil {
+		u, err = b.createUpload(ctx, "put", w.key, w.opts.ContentType, w.metadata)
+	}
 	if err != nil {
 		c.release()
-		return providers.Object{}, err
+		return providers.Object{}, b.fail(ctx, "put", w.key, err)
 	}
 	if err := u.sendAll(ctx, w, c); err != nil {
 		u.abort(ctx)
 		return providers.Object{}, err
 	}
-	out, err := u.complete(ctx, w.opts.Condition)
+	out, err := u.complete(ctx, w.opts.Condition, written{size: w.parts.total})
 	if err != nil {
 		return providers.Object{}, err
 	}
@@ -190,16 +200,16 @@ func (u *upload) said() answer {
 }
 
 // complete puts the object in its place, if its encryption is confirmed.
-func (u *upload) complete(ctx context.Context, cond providers.Condition) (*awss3.CompleteMultipartUploadOutput, error) {
+func (u *upload) complete(ctx context.Context, cond providers.Condition, w written) (*awss3.CompleteMultipartUploadOutput, error) {
 	if !u.verified() {
 		u.abort(ctx)
 		return nil, &providers.Error{Op: u.op, Key: u.key, Kind: providers.ErrUnverified, Advice: adviceUnverified}
 	}
-	return u.finish(ctx, cond)
+	return u.finish(ctx, cond, w)
 }
 
 // finish completes an upload whose encryption somebody has looked at, or will.
-func (u *upload) finish(ctx context.Context, cond providers.Condition) (*awss3.CompleteMultipartUploadOutput, error) {
+func (u *upload) finish(ctx context.Context, cond providers.Condition, w written) (*awss3.CompleteMultipartUploadOutput, error) {
 	slices.SortFunc(u.parts, func(x, y types.CompletedPart) int { return int(*x.PartNumber - *y.PartNumber) })
 	if u.ceph {
 		if err := u.b.holds(ctx, u.op, u.key, cond); err != nil {
@@ -208,20 +218,21 @@ func (u *upload) finish(ctx context.Context, cond providers.Condition) (*awss3.C
 		}
 	}
 	var out *awss3.CompleteMultipartUploadOutput
+	following, tries := following(ctx)
 	err := u.b.matching(cond, func(ifMatch *string) (err error) {
-		out, err = u.b.client.CompleteMultipartUpload(ctx, &awss3.CompleteMultipartUploadInput{
+		out, err = u.b.client.CompleteMultipartUpload(following, &awss3.CompleteMultipartUploadInput{
 			Bucket: &u.b.bucket, Key: u.b.full(u.key), UploadId: u.id,
 			MultipartUpload: &types.CompletedMultipartUpload{Parts: u.parts},
 			IfMatch:         ifMatch, IfNoneMatch: absent(cond),
 		})
 		return err
 	})
-	if examine(err).code == "NoSuchUpload" && u.stands(ctx) {
+	if err != nil && (tries.lost.Load() || examine(err).code == "NoSuchUpload") && u.stands(ctx) {
 		out, err = &awss3.CompleteMultipartUploadOutput{}, nil
 	}
 	if err != nil {
 		u.abort(ctx)
-		return nil, u.b.writeError(ctx, u.op, u.key, cond, err)
+		return nil, u.b.uncertain(ctx, u.key, tries, w, u.b.writeError(ctx, u.op, u.key, cond, err))
 	}
 	u.entry.done()
 	if aws.ToString(out.ETag) == "" {
@@ -231,8 +242,8 @@ func (u *upload) finish(ctx context.Context, cond providers.Condition) (*awss3.C
 }
 
 // stands reports whether the object of this upload is in its place. It is
-// asked when the store says that there is no such upload: it has completed it
-// already if its first answer was lost on the way.
+// asked when an answer was lost, or the store says that there is no such
+// upload or that a condition does not hold: it may have completed it already.
 func (u *upload) stands(ctx context.Context) bool {
 	obj, err := u.b.Stat(ctx, u.key)
 	return err == nil && u.etag() != nil && obj.ETag == *u.etag()

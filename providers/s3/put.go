@@ -171,22 +171,24 @@ func (r *partReader) readUntil(ctx context.Context, p []byte) (n int, eof bool, 
 // putWhole stores a body of one part.
 func (b *Bucket) putWhole(ctx context.Context, w writing, data []byte) (providers.Object, error) {
 	var out *awss3.PutObjectOutput
+	following, tries := following(ctx)
 	err := b.matching(w.opts.Condition, func(ifMatch *string) (err error) {
-		out, err = b.client.PutObject(ctx, &awss3.PutObjectInput{
+		out, err = b.client.PutObject(following, &awss3.PutObjectInput{
 			Bucket: &b.bucket, Key: b.full(w.key), Body: bytes.NewReader(data), ContentLength: new(int64(len(data))),
 			ContentType: optional(w.opts.ContentType), Metadata: w.metadata,
 			IfMatch: ifMatch, IfNoneMatch: absent(w.opts.Condition),
 		})
 		return err
 	})
+	size := int64(len(data))
 	if err != nil {
-		return providers.Object{}, b.writeError(ctx, "put", w.key, w.opts.Condition, err)
+		return providers.Object{}, b.uncertain(ctx, w.key, tries, written{size: size}, b.writeError(ctx, "put", w.key, w.opts.Condition, err))
 	}
 	a := answer{out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5}
 	if !b.crypt.confirmed(a) {
-		return providers.Object{}, b.unverified(ctx, "put", w.key, written{out.ETag, out.VersionId})
+		return providers.Object{}, b.unverified(ctx, "put", w.key, written{etag: out.ETag, version: out.VersionId, size: size, answered: true})
 	}
-	return b.stored(w.key, int64(len(data)), w.opts, out.ETag, a, out.ResultMetadata), nil
+	return b.stored(w.key, size, w.opts, out.ETag, a, out.ResultMetadata), nil
 }
 
 // stored is the Object of a finished write. Its time is that of the store's
