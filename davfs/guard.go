@@ -103,12 +103,13 @@ func (q *request) ifState() locks.State {
 			if err != nil || t.tree == nil {
 				return "", err
 			}
-			n, err := t.tree.stat(ctx, t.path, false)
-			if errors.Is(err, fs.ErrNotExist) {
+			// As the store has it: a listing that was kept may be old.
+			if t.path == "" || t.tree.absent(t.path) {
 				return "", nil
 			}
-			if n.dir {
-				return "", err
+			n, err := t.tree.statFile(ctx, t.path)
+			if errors.Is(err, fs.ErrNotExist) {
+				return "", nil
 			}
 			return n.obj.ETag, err
 		},
