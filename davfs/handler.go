@@ -84,6 +84,7 @@ type request struct {
 	r      *http.Request
 	access Access
 	above  string   // of a PROPFIND above the prefix: its path, with a slash at its end
+	ifTag  string   // the entity tag by which the If header holds
 	held   []func() // release the locks that the request was made under
 	rooms  map[*tree]usage
 }
