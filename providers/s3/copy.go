@@ -267,7 +267,9 @@ func (u *upload) copyAll(ctx context.Context, src providers.Object) error {
 	group.SetLimit(copiesAtOnce)
 	for from, number := int64(0), int32(1); from < src.Size && ctx.Err() == nil; from, number = from+size, number+1 {
 		to := min(from+size, src.Size) - 1
-		group.Go(func() error { return u.copyPart(ctx, src, number, fmt.Sprintf("bytes=%d-%d", from, to)) })
+		group.Go(func() error {
+			return u.guarded(func() error { return u.copyPart(ctx, src, number, fmt.Sprintf("bytes=%d-%d", from, to)) })
+		})
 	}
 	return group.Wait()
 }
