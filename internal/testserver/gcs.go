@@ -61,6 +61,8 @@ type gcsRules struct {
 	noCustomerKeys bool // its enforcement configuration forbids them
 	t              testing.TB
 	ignore         string // the operation that drops the encryption asked for
+	pretend        string // the operation that drops it and says nothing of that
+	alter          func(answer map[string]any)
 	leaky          bool   // reads need no key
 }
 
@@ -189,6 +191,38 @@ func (s *GCS) ForbidCustomerKeys(t testing.TB, bucket string) {
 func (s *GCS) Ignore(t testing.TB, bucket, op string) {
 	t.Helper()
 	s.rule(t, bucket, func(r *gcsRules) { r.ignore = op })
+}
+
+// Pretend has the bucket store what an operation (insert, upload, rewrite) is
+// given without its key, and answer as if it had heeded it; "" ends that.
+func (s *GCS) Pretend(t testing.TB, bucket, op string) {
+	t.Helper()
+	s.rule(t, bucket, func(r *gcsRules) { r.pretend = op })
+}
+
+// Alter has a function change what the answer to a write says of the object.
+func (s *GCS) Alter(t testing.TB, bucket string, alter func(answer map[string]any)) {
+	t.Helper()
+	s.rule(t, bucket, func(r *gcsRules) { r.alter = alter })
+}
+
+// kept is what an object really lies under that was asked to be sealed. Called
+// with mu held.
+func (s *GCS) kept(r *http.Request, bucket string, asked seal) seal {
+	op := Request{Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.Query()}.GCSOp()
+	if s.rules[bucket].pretend == op {
+		return seal{}
+	}
+	return asked
+}
+
+// tell is the answer to a write. Called with mu held.
+func (s *GCS) tell(bucket string, res gcsResource, asked seal, fields string) gcsResource {
+	answer := dress(res, asked, true, fields)
+	if alter := s.rules[bucket].alter; alter != nil {
+		alter(answer)
+	}
+	return answer
 }
 
 // Leak has the bucket name keys as it should, and give out content to those

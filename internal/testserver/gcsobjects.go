@@ -245,10 +245,10 @@ func (s *GCS) serveRewrite(w http.ResponseWriter, r *http.Request, bucket, objec
 	if err != nil {
 		return err
 	}
-	s.seals[sealKey(toBucket, toObject, written.generation())] = asked
+	s.seals[sealKey(toBucket, toObject, written.generation())] = s.kept(r, toBucket, asked)
 	return writeJSON(w, map[string]any{
 		"kind": "storage#rewriteResponse", "done": true,
-		"resource": dress(written, asked, true, r.URL.Query().Get("fields")),
+		"resource": s.tell(toBucket, written, asked, r.URL.Query().Get("fields")),
 	})
 }
 

@@ -35,7 +35,7 @@ func (s *GCS) serveInsert(w http.ResponseWriter, r *http.Request, bucket string)
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, dress(written, asked, true, r.URL.Query().Get("fields")))
+	return writeJSON(w, s.tell(bucket, written, asked, r.URL.Query().Get("fields")))
 }
 
 // readRelated reads the two parts of a multipart upload.
@@ -111,7 +111,7 @@ func (s *GCS) store(r *http.Request, bucket string, query url.Values, described 
 	if err != nil {
 		return nil, err
 	}
-	s.seals[sealKey(bucket, object, written.generation())] = asked
+	s.seals[sealKey(bucket, object, written.generation())] = s.kept(r, bucket, asked)
 	return written, nil
 }
 
@@ -226,7 +226,7 @@ func (s *GCS) serveUpload(w http.ResponseWriter, r *http.Request) error {
 		}
 		u.finished = written // and told again to who asks again
 	}
-	return writeJSON(w, dress(u.finished, u.asked, true, u.query.Get("fields")))
+	return writeJSON(w, s.tell(u.bucket, u.finished, u.asked, u.query.Get("fields")))
 }
 
 // parsePart reads a Content-Range; total is -1 where it is not told.
