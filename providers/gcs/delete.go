@@ -67,9 +67,9 @@ func (b *Bucket) deleteEach(ctx context.Context, keys []string) (failed []*provi
 			break
 		}
 		group.Go(func() error {
-			if err := b.deleteOne(ctx, key); err != nil {
+			if err := providers.Guarded(b.log, "delete", key, func() error { return b.deleteOne(ctx, key) }); err != nil {
 				mu.Lock()
-				failed = append(failed, err)
+				failed = append(failed, asDelete(key, err))
 				mu.Unlock()
 			}
 			return nil
@@ -79,9 +79,9 @@ func (b *Bucket) deleteEach(ctx context.Context, keys []string) (failed []*provi
 	return failed
 }
 
-func (b *Bucket) deleteOne(ctx context.Context, key string) *providers.Error {
+func (b *Bucket) deleteOne(ctx context.Context, key string) error {
 	if err := b.checkKey("delete", key); err != nil {
-		return asDelete(key, err)
+		return err
 	}
 	b.keys.forget(key)
 	wait, _, cancel := withPatience(ctx)
@@ -90,7 +90,7 @@ func (b *Bucket) deleteOne(ctx context.Context, key string) *providers.Error {
 	if err = b.fail(wait, "delete", key, err); err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	return asDelete(key, err)
+	return err
 }
 
 // asDelete is err as the failure to delete key.
@@ -146,7 +146,7 @@ func (b *Bucket) deleteBatch(ctx context.Context, keys []string) (failed []*prov
 		return failed, true
 	}
 	for _, e := range result.Errors {
-		f := &failure{status: http.StatusOK, reason: smallFirst(e.Code), message: b.crypt.redact(e.Message)}
+		f := b.quoted(&failure{status: http.StatusOK, reason: smallFirst(e.Code), message: e.Message})
 		if f.kind() == fs.ErrNotExist {
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 
+	"sealdav/providers"
 	"sealdav/sse"
 )
 
@@ -33,6 +34,19 @@ func newEncryption(s sse.Settings) encryption {
 	}
 	replacer := strings.NewReplacer(pairs...)
 	return encryption{settings: s, redact: func(text string) string { return replacer.Replace(text) }}
+}
+
+// fingerprint names the customer key of an encryption, "" for any other.
+func (e encryption) fingerprint(of providers.Encryption) string {
+	if of.Mode != providers.ModeCustomer {
+		return ""
+	}
+	for _, c := range e.settings.Candidates() {
+		if c.Place == of.Key {
+			return c.Key.Fingerprint()
+		}
+	}
+	return ""
 }
 
 // The prefixes of the headers that carry a key.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -31,10 +32,14 @@ type failure struct {
 	retryAfter time.Duration // what the store asks for, 0: nothing
 	signing    bool          // it failed before it was sent, for want of a token
 	err        error         // where there was no answer
+	text       string        // of err, as it may be shown; "": as it is
 }
 
 func (f *failure) Error() string {
-	if f.status == 0 && f.err != nil {
+	switch {
+	case f.status == 0 && f.text != "":
+		return f.text
+	case f.status == 0 && f.err != nil:
 		return f.err.Error()
 	}
 	var b strings.Builder
@@ -73,9 +78,6 @@ func readFailure(resp *http.Response) *failure {
 		return f
 	}
 	f.reason, f.message = parseFailure(text)
-	if len(f.message) > maxMessage {
-		f.message = strings.ToValidUTF8(f.message[:maxMessage], "") + "..."
-	}
 	return f
 }
 
@@ -152,6 +154,18 @@ func (f *failure) mayPass() bool {
 		return true
 	}
 	return f.status >= 500 && f.status != http.StatusNotImplemented
+}
+
+// answerLost reports whether the request behind a failure may have been
+// carried out: it was sent, and no answer says that it was refused.
+func (f *failure) answerLost() bool {
+	if f.status != 0 {
+		return f.status < 300 || f.status >= 500
+	}
+	if op, ok := errors.AsType[*net.OpError](f.err); ok && op.Op == "dial" {
+		return false
+	}
+	return !f.signing && f.err != nil && !isCertificate(f.err)
 }
 
 // keyReasons are those of a request whose key, or want of one, does not fit
@@ -262,12 +276,32 @@ func (b *Bucket) fail(ctx context.Context, op, key string, err error) error {
 	if _, ok := errors.AsType[*providers.Error](err); ok {
 		return err
 	}
-	f := *examine(err)
-	f.message = b.crypt.redact(f.message)
+	f := b.quoted(examine(err))
 	if f.status == 0 && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
-		f.err = errNoAnswer // the caller's context would have been matched above
+		f.err, f.text = errNoAnswer, "" // the caller's context would have been matched above
 	}
-	return &providers.Error{Op: op, Key: key, Kind: f.kind(), Err: &f, Advice: b.advice(&f)}
+	return &providers.Error{Op: op, Key: key, Kind: f.kind(), Err: f, Advice: b.advice(f)}
+}
+
+// quoted is a failure that may be shown: of every text that a server chose it
+// has what may be repeated.
+func (b *Bucket) quoted(f *failure) *failure {
+	shown := *f
+	shown.reason, shown.message = b.quote(f.reason), b.quote(f.message)
+	if f.err != nil { // it may repeat an answer that is none
+		shown.text = b.quote(f.err.Error())
+	}
+	return &shown
+}
+
+// quote is what may be repeated of a server's own words: no key, even where it
+// sends back what it got, and not more than a person reads.
+func (b *Bucket) quote(text string) string {
+	text = b.crypt.redact(text)
+	if len(text) > maxMessage {
+		text = strings.ToValidUTF8(text[:maxMessage], "") + "..."
+	}
+	return text
 }
 
 const adviceUnreachable = "the store did not answer; check the remote's endpoint and the network between"

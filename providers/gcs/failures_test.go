@@ -186,8 +186,9 @@ func TestInterrupted(t *testing.T) {
 	cfg := config(store, bucket, customerKey)
 	cfg.Buffers = providers.NewBuffers(1<<20, 2<<20)
 	b := open(t, cfg)
-	old := put(t, b, "k", "old")
 	body := strings.Repeat("x", 5<<20)
+	put(t, b, "k", body) // the probes are behind us
+	old := put(t, b, "k", "old")
 	defer store.SetFault(nil)
 	for _, op := range []string{"startUpload", "upload"} {
 		for n := 0; n <= 5; n++ {
@@ -242,7 +243,7 @@ func TestFailClosed(t *testing.T) {
 			t.Run(name+", "+op, func(t *testing.T) {
 				bucket := store.NewBucket(t)
 				b := open(t, config(store, bucket, s))
-				src := put(t, b, "src", "secret")
+				src := put(t, b, "src", strings.Repeat("secret..", 4<<20))
 				store.Ignore(t, bucket, op)
 				var err error
 				switch op {

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"sealdav/providers"
 	"sealdav/sse"
@@ -54,7 +55,14 @@ type Bucket struct {
 	keys     *keyring
 	strict   bool // Config.RequireEncrypted
 	buffers  *providers.Buffers
-	gate     *providers.Gate
+
+	// The probes of a sealed remote: before its first write, and before its
+	// first upload in parts.
+	gate, gateParts *providers.Gate
+
+	// streamCopies is set once the store has shown that its copies are not
+	// sealed.
+	streamCopies atomic.Bool
 }
 
 const googleEndpoint = "https://storage.googleapis.com"
@@ -98,9 +106,9 @@ func Open(_ context.Context, cfg Config) (*Bucket, error) {
 	if b.signer, err = newSigner(cfg.CredentialsFile, anonymous, b.http); err != nil {
 		return nil, err
 	}
-	b.gate = providers.NewGate(nil)
+	b.gate, b.gateParts = providers.NewGate(nil), providers.NewGate(nil)
 	if cfg.Settings.Sealed() {
-		b.gate = providers.NewGate(b.Probe)
+		b.gate, b.gateParts = providers.NewGate(b.Probe), providers.NewGate(b.probeParts)
 	}
 	return b, nil
 }

@@ -23,15 +23,21 @@ func (b *Bucket) Open(ctx context.Context, key string, opts providers.OpenOption
 	if err := b.checkKey("open", key); err != nil {
 		return nil, providers.Object{}, err
 	}
+	return b.open(ctx, "open", key, opts, b.strict)
+}
+
+// open is Open for a key that was looked at; strict holds what is read to
+// RequireEncrypted.
+func (b *Bucket) open(ctx context.Context, op, key string, opts providers.OpenOptions, strict bool) (io.ReadCloser, providers.Object, error) {
 	c, err := b.readCall(key, opts)
 	if err != nil {
 		return nil, providers.Object{}, err
 	}
 	wait, arrived, cancel := withPatience(ctx)
-	resp, source, err := b.openWith(wait, key, c, opts)
+	resp, source, err := b.openWith(wait, op, key, c, opts)
 	if err != nil {
 		cancel()
-		return nil, providers.Object{}, b.fail(ctx, "open", key, err)
+		return nil, providers.Object{}, b.fail(ctx, op, key, err)
 	}
 	arrived()
 	if n, err := strconv.ParseInt(resp.Header.Get("X-Goog-Stored-Content-Length"), 10, 64); err == nil && resp.ContentLength < 0 && resp.StatusCode == http.StatusOK {
@@ -40,11 +46,11 @@ func (b *Bucket) Open(ctx context.Context, key string, opts providers.OpenOption
 	r := &body{rc: resp.Body, left: resp.ContentLength, ctx: ctx, b: b, key: key, cancel: cancel}
 	obj, err := b.answered(key, source, resp)
 	if err == nil {
-		err = b.checkAnswer(wait, r, obj, c, opts, resp)
+		err = b.checkAnswer(wait, r, obj, c, opts, resp, strict)
 	}
 	if err != nil {
 		r.Close()
-		return nil, providers.Object{}, b.fail(ctx, "open", key, err)
+		return nil, providers.Object{}, b.fail(ctx, op, key, err)
 	}
 	return r, obj, nil
 }
@@ -83,12 +89,12 @@ func (b *Bucket) readCall(key string, opts providers.OpenOptions) (*call, error)
 }
 
 // openWith sends a read with the key that fits.
-func (b *Bucket) openWith(ctx context.Context, key string, c *call, opts providers.OpenOptions) (resp *http.Response, source sse.Candidate, err error) {
+func (b *Bucket) openWith(ctx context.Context, op, key string, c *call, opts providers.OpenOptions) (resp *http.Response, source sse.Candidate, err error) {
 	etag := opts.IfMatch
 	if etag == "*" {
 		etag = ""
 	}
-	err = b.reading(ctx, "open", key, etag, func(candidate sse.Candidate) (err error) {
+	err = b.reading(ctx, op, key, etag, func(candidate sse.Candidate) (err error) {
 		attempt := *c
 		attempt.source, source = candidate, candidate
 		resp, err = b.send(ctx, &attempt)
@@ -158,14 +164,14 @@ func metadataOf(h http.Header) map[string]string {
 
 // checkAnswer checks that an answer is what was asked for, and may be given
 // out.
-func (b *Bucket) checkAnswer(ctx context.Context, r *body, obj providers.Object, c *call, opts providers.OpenOptions, resp *http.Response) error {
+func (b *Bucket) checkAnswer(ctx context.Context, r *body, obj providers.Object, c *call, opts providers.OpenOptions, resp *http.Response, strict bool) error {
 	if t := opts.IfUnmodifiedSince; c.op == opReadUnless && !t.IsZero() && opts.IfMatch == "" && obj.ModTime.After(t) {
 		return &providers.Error{Op: "open", Key: r.key, Kind: providers.ErrPrecondition}
 	}
 	if err := r.narrow(opts.Range, obj.Size, resp.Header.Get("Content-Range")); err != nil {
 		return err
 	}
-	if !b.strict {
+	if !strict {
 		return nil
 	}
 	lies := obj.Encryption

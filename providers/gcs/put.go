@@ -25,38 +25,57 @@ func (b *Bucket) Put(ctx context.Context, key string, body io.Reader, opts provi
 	if err := b.checkKey("put", key); err != nil {
 		return providers.Object{}, err
 	}
+	return b.put(ctx, writing{key: key, opts: opts, parts: &partReader{body: body, size: opts.Size}})
+}
+
+// put is Put for a key that was looked at.
+func (b *Bucket) put(ctx context.Context, w writing) (providers.Object, error) {
+	key, opts := w.key, w.opts
 	if opts.Size > maxObject {
 		return providers.Object{}, &providers.Error{Op: "put", Key: key, Kind: providers.ErrTooLarge, Advice: "an object may have 5 TiB"}
 	}
-	query, ok := conditions(opts.Condition)
-	if !ok {
+	var ok bool
+	if w.query, ok = conditions(opts.Condition); !ok {
 		return providers.Object{}, &providers.Error{Op: "put", Key: key, Kind: providers.ErrPrecondition}
 	}
 	if err := b.gate.Admit(ctx); err != nil {
 		return providers.Object{}, b.fail(ctx, "put", key, err)
 	}
-	w := writing{key: key, opts: opts, query: query, parts: &partReader{body: body, size: opts.Size}}
 	first, last, err := b.fill(ctx, w.parts)
 	if err != nil {
 		return providers.Object{}, bodyError(ctx, key, err)
 	}
 	if last {
 		defer first.release()
-		r, err := b.insert(ctx, w, first.data)
-		if err != nil {
-			return providers.Object{}, b.writeError(ctx, "put", key, opts.Condition, err)
-		}
-		return b.verified(ctx, "put", key, r)
+		return b.putWhole(ctx, w, first.data)
 	}
 	return b.putParts(ctx, w, first)
 }
 
 // writing is one Put under way.
 type writing struct {
-	key   string
-	opts  providers.PutOptions
-	query url.Values // the preconditions
-	parts *partReader
+	key     string
+	opts    providers.PutOptions
+	headers map[string]string // those of Object.Headers
+	query   url.Values        // the preconditions
+	parts   *partReader
+	tries   *attempts
+}
+
+// putWhole stores a body of one part.
+func (b *Bucket) putWhole(ctx context.Context, w writing, data []byte) (providers.Object, error) {
+	w.tries = following()
+	out := written{size: int64(len(data))}
+	r, err := b.insert(ctx, w, data)
+	if w.tries.lost && examine(err).status == http.StatusPreconditionFailed {
+		if s, ok := b.ownWrite(ctx, w.key, w.tries, data); ok {
+			return b.object(w.key, s.resource), nil
+		}
+	}
+	if err != nil {
+		return providers.Object{}, b.uncertain(ctx, w.key, w.tries, out, b.writeError(ctx, "put", w.key, w.opts.Condition, err))
+	}
+	return b.verified(ctx, "put", w.key, r, out)
 }
 
 // conditions are the preconditions of a write as the store takes them. ok is
@@ -88,7 +107,9 @@ func bodyError(ctx context.Context, key string, err error) error {
 
 // described is the metadata a new object is given.
 func (w writing) described(name string) resource {
-	return resource{Name: name, ContentType: w.opts.ContentType, Metadata: w.opts.Metadata}
+	r := resource{Name: name, ContentType: w.opts.ContentType, Metadata: w.opts.Metadata}
+	r.keep(w.headers)
+	return r
 }
 
 // insert stores a body of one part: its metadata and its content in one
@@ -106,6 +127,7 @@ func (b *Bucket) insert(ctx context.Context, w writing, data []byte) (r resource
 	}
 	boundary := rand.Text()
 	c := b.uploadCall(opInsert, "multipart", w.query)
+	c.tries = w.tries
 	c.header = http.Header{"Content-Type": {"multipart/related; boundary=" + boundary}}
 	c.add(fmt.Appendf(nil, "--%s\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n%s\r\n--%s\r\nContent-Type: %s\r\n\r\n", boundary, head, boundary, contentType))
 	c.add(data)

@@ -46,7 +46,10 @@ type call struct {
 	size []int64 // of the pieces of body, in bytes
 	// source is the key of the object that is read or copied.
 	source sse.Candidate
-	once   bool // not to be sent again: the caller knows better
+	once   bool   // not to be sent again: the caller knows better
+	token  string // the same whenever it is sent
+	// tries notes what becomes of a write; nil for what writes nothing.
+	tries *attempts
 }
 
 // add appends a piece to the body.
@@ -118,10 +121,10 @@ func (b *Bucket) contentPath(key string) string {
 }
 
 const (
-	attempts   = 4 // of a request that may be sent again
-	firstPause = 250 * time.Millisecond
-	maxPause   = 4 * time.Second // and of a Retry-After that is heeded
-	maxAnswer  = 64 << 10        // bytes of an error that are read
+	maxAttempts = 4 // of a request that may be sent again
+	firstPause  = 250 * time.Millisecond
+	maxPause    = 4 * time.Second // and of a Retry-After that is heeded
+	maxAnswer   = 64 << 10        // bytes of an error that are read
 )
 
 // send sends a request, again after failures that may pass, and returns the
@@ -131,14 +134,17 @@ const (
 // Sending a write again is safe: its token lets the store see that it has done
 // so already, which matters where a precondition would then no longer hold.
 func (b *Bucket) send(ctx context.Context, c *call) (*http.Response, error) {
-	token := rand.Text()
+	if c.token == "" {
+		c.token = rand.Text()
+	}
 	for attempt := 1; ; attempt++ {
-		resp, err := b.sendOnce(ctx, c, token)
+		resp, err := b.sendOnce(ctx, c)
 		if err == nil {
 			return resp, nil
 		}
+		c.tries.note(err)
 		f := examine(err)
-		if attempt == attempts || c.once || !f.mayPass() || ctx.Err() != nil {
+		if attempt == maxAttempts || c.once || !f.mayPass() || ctx.Err() != nil {
 			return nil, err
 		}
 		pause := firstPause << (attempt - 1)
@@ -153,7 +159,7 @@ func (b *Bucket) send(ctx context.Context, c *call) (*http.Response, error) {
 	}
 }
 
-func (b *Bucket) sendOnce(ctx context.Context, c *call, token string) (*http.Response, error) {
+func (b *Bucket) sendOnce(ctx context.Context, c *call) (*http.Response, error) {
 	body := c.content()
 	defer body.Close()
 	req, err := b.request(ctx, c, body)
@@ -161,7 +167,7 @@ func (b *Bucket) sendOnce(ctx context.Context, c *call, token string) (*http.Res
 		return nil, err
 	}
 	if c.method != http.MethodGet {
-		req.Header.Set("X-Goog-Gcs-Idempotency-Token", token)
+		req.Header.Set("X-Goog-Gcs-Idempotency-Token", c.token)
 	}
 	if err := b.signer.sign(ctx, req); err != nil {
 		return nil, &failure{err: innermost(err), signing: true}
@@ -211,13 +217,22 @@ func (b *Bucket) request(ctx context.Context, c *call, content io.ReadCloser) (*
 	return req, nil
 }
 
-// ask sends a request whose answer is JSON, and decodes that.
+// ask sends a request whose answer is JSON, and decodes that. An answer that
+// was cut is asked for once more.
 func (b *Bucket) ask(ctx context.Context, c *call, answer any) error {
-	resp, err := b.send(ctx, c)
-	if err != nil {
-		return err
+	for again := false; ; again = true {
+		resp, err := b.send(ctx, c)
+		if err != nil {
+			return err
+		}
+		if err = decode(resp, answer); err == nil {
+			return nil
+		}
+		c.tries.note(err)
+		if again || ctx.Err() != nil {
+			return err
+		}
 	}
-	return decode(resp, answer)
 }
 
 // decode reads an answer to its end, so that its connection can be used again.
@@ -244,6 +259,10 @@ type resource struct {
 	Updated            *time.Time        `json:"updated,omitempty"`
 	ContentType        string            `json:"contentType,omitempty"`
 	Metadata           map[string]string `json:"metadata,omitempty"`
+	CacheControl       string            `json:"cacheControl,omitempty"`
+	ContentDisposition string            `json:"contentDisposition,omitempty"`
+	ContentEncoding    string            `json:"contentEncoding,omitempty"`
+	ContentLanguage    string            `json:"contentLanguage,omitempty"`
 	CRC32C             string            `json:"crc32c,omitempty"`
 	KMSKeyName         string            `json:"kmsKeyName,omitempty"`
 	CustomerEncryption *struct {
@@ -253,7 +272,29 @@ type resource struct {
 }
 
 // resourceFields are the fields of a resource that are asked for.
-const resourceFields = "name,size,generation,updated,contentType,metadata,crc32c,kmsKeyName,customerEncryption"
+const resourceFields = "name,size,generation,updated,contentType,metadata," +
+	"cacheControl,contentDisposition,contentEncoding,contentLanguage,crc32c,kmsKeyName,customerEncryption"
+
+// headers are those that a resource is given out with, empty where it has
+// none.
+func (r *resource) headers() map[string]string {
+	kept := map[string]string{}
+	for name, value := range map[string]string{
+		"cache-control": r.CacheControl, "content-disposition": r.ContentDisposition,
+		"content-encoding": r.ContentEncoding, "content-language": r.ContentLanguage,
+	} {
+		if value != "" {
+			kept[name] = value
+		}
+	}
+	return kept
+}
+
+// keep gives a resource the headers of an object that it takes the place of.
+func (r *resource) keep(headers map[string]string) {
+	r.CacheControl, r.ContentDisposition = headers["cache-control"], headers["content-disposition"]
+	r.ContentEncoding, r.ContentLanguage = headers["content-encoding"], headers["content-language"]
+}
 
 // entityTag is the ETag of a generation.
 func entityTag(generation int64) string { return fmt.Sprintf("%q", strconv.FormatInt(generation, 10)) }

@@ -67,10 +67,11 @@ func TestRequests(t *testing.T) {
 		name     string
 		settings sse.Settings
 		probe    []string // before the first write
+		parts    []string // before the first upload in parts
 	}{
-		{"plain", sse.Settings{}, nil},
-		{"CSEK", twoKeys, []string{"insert", "read", "delete"}},
-		{"CMEK", sse.Settings{KMSKeyID: store.KMSKey}, []string{"insert", "describe", "delete"}},
+		{"plain", sse.Settings{}, nil, nil},
+		{"CSEK", twoKeys, []string{"insert", "read", "rewrite", "read", "deleteMany"}, []string{"startUpload", "upload", "read", "delete"}},
+		{"CMEK", sse.Settings{KMSKeyID: store.KMSKey}, []string{"insert", "describe", "rewrite", "describe", "deleteMany"}, []string{"startUpload", "upload", "describe", "delete"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			bucket := store.NewBucket(t)
@@ -82,6 +83,7 @@ func TestRequests(t *testing.T) {
 			wantOps(t, store, "first Put", func() { obj = put(t, b, "dir/a", "0123456789") }, append(tc.probe, "insert")...)
 			wantOps(t, store, "Put", func() { put(t, b, "dir/b", "x") }, "insert")
 			large := strings.Repeat("0123456789abcdef", 3<<20)
+			wantOps(t, store, "first Put of three parts", func() { put(t, b, "large", large) }, append(tc.parts, "startUpload", "upload", "upload", "upload")...)
 			wantOps(t, store, "Put of three parts", func() { put(t, b, "large", large) }, "startUpload", "upload", "upload", "upload")
 			reading := func(opts providers.OpenOptions, kind error) func() {
 				return func() {

@@ -23,28 +23,43 @@ type session struct {
 	path string // of the session, with its query
 	sent int64  // bytes the store has
 	sum  uint32 // CRC32C of what was sent
+
+	tries *attempts // to send the last part
 }
 
 // putParts stores a body of several parts. While one is on its way the next is
 // read: an upload holds two buffers at most, and waits for the second only
 // while the first is being sent.
 func (b *Bucket) putParts(ctx context.Context, w writing, c chunk) (providers.Object, error) {
+	if err := b.gateParts.Admit(ctx); err != nil {
+		c.release()
+		return providers.Object{}, b.fail(ctx, "put", w.key, err)
+	}
 	s, err := b.startSession(ctx, w)
 	if err != nil {
 		c.release()
 		return providers.Object{}, b.writeError(ctx, "put", w.key, w.opts.Condition, err)
 	}
 	r, err := s.sendAll(ctx, c)
+	out := written{size: w.parts.total}
 	if err != nil {
 		s.cancel(ctx)
-		return providers.Object{}, err
+		return providers.Object{}, b.uncertain(ctx, w.key, s.tries, out, err)
 	}
-	if r.CRC32C != "" && r.CRC32C != encodeSum(s.sum) {
-		err := &providers.Error{Op: "put", Key: w.key, Kind: providers.ErrBody,
-			Advice: "the content was damaged on its way to the store, so it was removed again; send it again"}
-		return providers.Object{}, errors.Join(err, b.discard(ctx, w.key, r.Generation))
+	if r.CRC32C != "" && r.CRC32C != encodeSum(s.sum) && r.Generation > 0 {
+		return providers.Object{}, b.damaged(ctx, w.key, r.Generation)
 	}
-	return b.verified(ctx, "put", w.key, r)
+	return b.verified(ctx, "put", w.key, r, out)
+}
+
+// damaged removes what did not arrive as it was sent, which a store that heeds
+// the checksum of the last part has refused itself.
+func (b *Bucket) damaged(ctx context.Context, key string, generation int64) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	defer cancel()
+	b.keys.forget(key)
+	return &providers.Error{Op: "put", Key: key, Kind: providers.ErrBody, Err: b.remove(ctx, key, generation),
+		Advice: "the content was damaged on its way to the store, so it was removed again; send it again"}
 }
 
 // startSession begins a resumable upload.
@@ -76,7 +91,7 @@ func (b *Bucket) startSession(ctx context.Context, w writing) (*session, error) 
 	if err != nil || u.Path == "" {
 		return nil, &failure{err: errors.New("the store's answer names no upload session")}
 	}
-	return &session{b: b, w: w, path: (&url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}).String()}, nil
+	return &session{b: b, w: w, tries: following(), path: (&url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}).String()}, nil
 }
 
 // sendAll sends the parts, the first of which is read already.
@@ -91,8 +106,12 @@ func (s *session) sendAll(ctx context.Context, c chunk) (resource, error) {
 		now, isLast := c, last
 		go func() {
 			defer now.release()
-			r, err := s.send(ctx, now.data, isLast)
-			done <- result{r, err}
+			var got result
+			got.err = providers.Guarded(s.b.log, "put", s.w.key, func() (err error) {
+				got.r, err = s.send(ctx, now.data, isLast)
+				return err
+			})
+			done <- got
 		}()
 		if isLast {
 			got := <-done
@@ -123,7 +142,7 @@ func (s *session) send(ctx context.Context, data []byte, last bool) (resource, e
 		switch {
 		case err != nil:
 			f := examine(err)
-			if attempt >= attempts || !f.mayPass() || ctx.Err() != nil {
+			if attempt >= maxAttempts || !f.mayPass() || ctx.Err() != nil {
 				return resource{}, err
 			}
 			if err := pause(ctx, firstPause<<(attempt-1)); err != nil {
@@ -139,7 +158,7 @@ func (s *session) send(ctx context.Context, data []byte, last bool) (resource, e
 			return resource{}, &failure{err: errors.New("the store lost a part of the upload")}
 		case s.sent == end && !last:
 			return resource{}, nil
-		case attempt >= 2*attempts:
+		case attempt >= 2*maxAttempts:
 			return resource{}, &failure{err: errors.New("the store does not take the upload to its end")}
 		}
 		asking = false
@@ -159,10 +178,13 @@ func pause(ctx context.Context, d time.Duration) error {
 // finished says that the object stands.
 func (s *session) exchange(ctx context.Context, data []byte, last, asking bool) (r resource, finished bool, err error) {
 	total := "*"
+	c := &call{op: opUpload, method: http.MethodPut, path: s.path, header: http.Header{}, once: true}
 	if last {
 		total = strconv.FormatInt(s.sent+int64(len(data)), 10)
+		// Content that was damaged is not to take the place of an old object.
+		c.header.Set("X-Goog-Hash", "crc32c="+encodeSum(s.sum))
+		c.tries = s.tries
 	}
-	c := &call{op: opUpload, method: http.MethodPut, path: s.path, header: http.Header{}, once: true}
 	if asking || len(data) == 0 {
 		c.header.Set("Content-Range", "bytes */"+total)
 	} else {
@@ -175,6 +197,7 @@ func (s *session) exchange(ctx context.Context, data []byte, last, asking bool) 
 	}
 	if resp.StatusCode != http.StatusPermanentRedirect {
 		err := decode(resp, &r)
+		c.tries.note(err)
 		return r, err == nil, err
 	}
 	drained(resp)

@@ -52,11 +52,15 @@ func (b *Bucket) Stat(ctx context.Context, key string) (providers.Object, error)
 func (b *Bucket) describe(ctx context.Context, key string) (r resource, err error) {
 	ctx, _, cancel := withPatience(ctx)
 	defer cancel()
-	err = b.ask(ctx, &call{
+	err = b.ask(ctx, b.describeCall(key), &r)
+	return r, err
+}
+
+func (b *Bucket) describeCall(key string) *call {
+	return &call{
 		op: opDescribe, method: http.MethodGet, path: b.objectPath(key),
 		query: url.Values{"fields": {resourceFields}},
-	}, &r)
-	return r, err
+	}
 }
 
 // keyHash is the SHA-256 of the customer key an object lies under, "" for none.
@@ -71,7 +75,7 @@ func (r *resource) keyHash() string {
 func (b *Bucket) object(key string, r resource) providers.Object {
 	obj := providers.Object{
 		Key: key, Size: r.Size, ETag: entityTag(r.Generation), ContentType: r.ContentType,
-		Metadata: lowerNames(r.Metadata), Encryption: b.encryptionOf(r),
+		Metadata: lowerNames(r.Metadata), Headers: r.headers(), Encryption: b.encryptionOf(r),
 	}
 	if r.Updated != nil {
 		// Reads tell seconds only, and one object has one time.

@@ -6,17 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
-	"net/url"
-	"strconv"
-	"time"
 
 	"sealdav/providers"
 	"sealdav/sse"
 )
-
-// cleanupTime bounds what is done, on a context of its own, to leave nothing
-// behind after a failure.
-const cleanupTime = 30 * time.Second
 
 // confirmed reports whether what the store says of a written object confirms
 // the write settings.
@@ -41,41 +34,6 @@ func (e encryption) required(enc providers.Encryption) bool {
 		return enc.Mode == providers.ModeCMEK
 	}
 	return !e.settings.HasCustomerKeys()
-}
-
-// adviceUnverified explains a write that the store answered without sealing.
-const adviceUnverified = "the store accepted the write without confirming the encryption the remote asks for, so it may ignore encryption headers; nothing was kept. Use a store that supports this encryption, or change the remote's sse options"
-
-// verified makes the Object of a finished write, or removes what was written
-// if the store did not confirm its encryption.
-func (b *Bucket) verified(ctx context.Context, op, key string, r resource) (providers.Object, error) {
-	if b.crypt.confirmed(r) && r.Generation > 0 {
-		return b.object(key, r), nil
-	}
-	e := &providers.Error{Op: op, Key: key, Kind: providers.ErrUnverified, Advice: adviceUnverified}
-	if err := b.discard(ctx, key, r.Generation); err != nil {
-		e.Err = err
-		e.Advice = "the store accepted the write without confirming the encryption the remote asks for, and what it wrote could not be removed again: remove that object by hand, it may lie there unencrypted"
-	}
-	return providers.Object{}, e
-}
-
-// discard removes one generation of an object, and no other that replaced it
-// meanwhile; of a bucket that keeps old versions it keeps none of this one.
-func (b *Bucket) discard(ctx context.Context, key string, generation int64) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
-	defer cancel()
-	b.keys.forget(key)
-	c := &call{op: opDelete, method: http.MethodDelete, path: b.objectPath(key)}
-	if generation > 0 {
-		text := strconv.FormatInt(generation, 10)
-		c.query = url.Values{"generation": {text}, "ifGenerationMatch": {text}}
-	}
-	err := b.ask(ctx, c, nil)
-	if f := examine(err); err == nil || f.kind() == fs.ErrNotExist || f.status == http.StatusPreconditionFailed {
-		return nil
-	}
-	return b.fail(ctx, "delete", key, err)
 }
 
 // writeError is the error of a refused write.
