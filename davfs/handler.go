@@ -81,15 +81,16 @@ func New(remotes []Remote, opts Options) (*Handler, error) {
 // request is one request on its way through the Handler.
 type request struct {
 	place
-	h      *Handler
-	w      *responseWriter
-	r      *http.Request
-	access Access
-	above  string   // of a PROPFIND above the prefix: its path, with a slash at its end
-	ifTag  string   // the entity tag by which the If header holds
-	held   []func() // release the locks that the request was made under
-	rooms  map[*tree]usage
-	owners int // bytes of owners of locks in the answer
+	h         *Handler
+	w         *responseWriter
+	r         *http.Request
+	access    Access
+	above     string   // of a PROPFIND above the prefix: its path, with a slash at its end
+	ifTag     string   // the entity tag by which the If header holds
+	submitted []string // the tokens in the If header
+	held      []func() // release the locks that the request was made under
+	rooms     map[*tree]usage
+	owners    int // bytes of owners of locks in the answer
 }
 
 // methods is how each HTTP method but OPTIONS is served. An error that it
