@@ -49,13 +49,22 @@ func (q *request) permitOnce(effects []effect) error {
 			return err
 		}
 	}
-	g := guard{q: q, submitted: locks.Tokens(lists), held: make(map[string]bool)}
+	q.submitted = locks.Tokens(lists)
+	g := guard{q: q, submitted: q.submitted, held: make(map[string]bool)}
 	for _, e := range effects {
 		if err := g.check(e); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// permitStill is permit for an effect that was permitted when the request
+// began: only locks that were taken since can forbid it. It may be called while
+// the store reads the body.
+func (q *request) permitStill(e effect) error {
+	g := guard{q: q, submitted: q.submitted}
+	return g.check(e)
 }
 
 // ifLists returns the lists of the If header, nil without one.
@@ -146,7 +155,7 @@ func (q *request) ifState() locks.State {
 type guard struct {
 	q         *request
 	submitted []string
-	held      map[string]bool
+	held      map[string]bool // tokens; nil: none is to be held
 }
 
 func (g *guard) check(e effect) error {
@@ -252,7 +261,7 @@ func mayUse(l locks.Lock, a Access) bool {
 // hold keeps a lock from ending before the request does. locks.ErrNoSuchLock
 // if it has.
 func (g *guard) hold(ctx context.Context, l locks.Lock) error {
-	if g.held[l.Token] {
+	if g.held == nil || g.held[l.Token] {
 		return nil
 	}
 	release, err := g.q.h.locks.Hold(ctx, l.Token)
