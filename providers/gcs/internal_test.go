@@ -146,27 +146,3 @@ func TestReceived(t *testing.T) {
 		}
 	}
 }
-
-// TestLease: a body that is taken back gives nothing more of its buffer.
-func TestLease(t *testing.T) {
-	c := &call{}
-	c.add([]byte("0123"))
-	c.add([]byte("456789"))
-	l := c.content()
-	buf := make([]byte, 6)
-	if n, err := io.ReadFull(l, buf); n != 6 || err != nil || string(buf) != "012345" {
-		t.Fatalf("read %q, %v", buf[:n], err)
-	}
-	l.Close()
-	if n, err := l.Read(buf); n != 0 || err != errLeaseEnded {
-		t.Errorf("after the end: %d bytes, %v", n, err)
-	}
-	whole := c.content()
-	if _, err := io.ReadAll(whole); err != nil {
-		t.Error(err)
-	}
-	whole.Close()
-	if n, err := whole.Read(buf); n != 0 || err != io.EOF {
-		t.Errorf("after the end of what was read whole: %d bytes, %v", n, err)
-	}
-}

@@ -11,9 +11,9 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"sync"
 	"time"
 
+	"sealdav/providers"
 	"sealdav/sse"
 )
 
@@ -65,46 +65,12 @@ func (c *call) length() (n int64) {
 	return n
 }
 
-func (c *call) content() *lease {
+func (c *call) content() *providers.Lease {
 	pieces := make([]io.Reader, len(c.body))
 	for i, p := range c.body {
 		pieces[i] = io.NewSectionReader(p, 0, c.size[i])
 	}
-	return &lease{r: io.MultiReader(pieces...), left: c.length()}
-}
-
-// lease is a request's body that is taken back once there is an answer: where
-// that comes early, or the request is given up, net/http may go on to read the
-// body for a while, and the buffer behind it is somebody else's by then.
-type lease struct {
-	mu    sync.Mutex
-	r     io.Reader
-	left  int64 // bytes that were not read yet
-	ended bool
-}
-
-var errLeaseEnded = errors.New("the request has ended")
-
-func (l *lease) Read(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch {
-	case l.left == 0:
-		return 0, io.EOF
-	case l.ended:
-		return 0, errLeaseEnded
-	}
-	n, err := l.r.Read(p)
-	l.left -= int64(n)
-	return n, err
-}
-
-// Close ends the lease; no Read touches the content after it.
-func (l *lease) Close() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.ended = true
-	return nil
+	return providers.NewLease(io.MultiReader(pieces...), c.length())
 }
 
 // bucketPath is the bucket in the JSON API.
