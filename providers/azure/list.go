@@ -165,7 +165,8 @@ func (b *Bucket) listed(key string, item *container.BlobItem) found {
 	d := details{
 		size: value(props.ContentLength), modified: value(props.LastModified), etag: props.ETag,
 		contentType: value(props.ContentType), metadata: item.Metadata,
-		answer: answer{props.ServerEncrypted, props.CustomerProvidedKeySHA256, props.EncryptionScope},
+		headers: keptHeaders(props.CacheControl, props.ContentDisposition, props.ContentEncoding, props.ContentLanguage),
+		answer:  answer{props.ServerEncrypted, props.CustomerProvidedKeySHA256, props.EncryptionScope},
 	}
 	if value(props.ResourceType) == "directory" {
 		d.metadata = map[string]*string{folderMetadata: new("true")}

@@ -147,7 +147,8 @@ func getDetails(out blob.DownloadStreamResponse) details {
 	return details{
 		size: size, modified: value(out.LastModified), etag: (*azcore.ETag)(out.ETag),
 		contentType: value(out.ContentType), metadata: out.Metadata,
-		answer: answer{out.IsServerEncrypted, out.EncryptionKeySHA256, out.EncryptionScope},
+		headers: keptHeaders(out.CacheControl, out.ContentDisposition, out.ContentEncoding, out.ContentLanguage),
+		answer:  answer{out.IsServerEncrypted, out.EncryptionKeySHA256, out.EncryptionScope},
 	}
 }
 

@@ -79,11 +79,7 @@ func (b *Bucket) headAny(ctx context.Context, op, key string) (out *blob.GetProp
 			return err
 		}
 		out = &resp
-		found = b.found(key, details{
-			size: value(resp.ContentLength), modified: value(resp.LastModified), etag: resp.ETag,
-			contentType: value(resp.ContentType), metadata: resp.Metadata,
-			answer: answer{resp.IsServerEncrypted, resp.EncryptionKeySHA256, resp.EncryptionScope},
-		})
+		found = b.found(key, headDetails(resp))
 		return nil
 	})
 	return out, found, err
@@ -96,7 +92,47 @@ type details struct {
 	etag        *azcore.ETag
 	contentType string
 	metadata    map[string]*string
+	headers     map[string]string
 	answer      answer
+}
+
+func headDetails(resp blob.GetPropertiesResponse) details {
+	return details{
+		size: value(resp.ContentLength), modified: value(resp.LastModified), etag: resp.ETag,
+		contentType: value(resp.ContentType), metadata: resp.Metadata,
+		headers: keptHeaders(resp.CacheControl, resp.ContentDisposition, resp.ContentEncoding, resp.ContentLanguage),
+		answer:  answer{resp.IsServerEncrypted, resp.EncryptionKeySHA256, resp.EncryptionScope},
+	}
+}
+
+// keptHeaders are the headers of a blob that an Object has no field for; empty
+// where it has none.
+func keptHeaders(cacheControl, disposition, encoding, language *string) map[string]string {
+	kept := map[string]string{}
+	for name, v := range map[string]*string{
+		"cache-control": cacheControl, "content-disposition": disposition,
+		"content-encoding": encoding, "content-language": language,
+	} {
+		if value(v) != "" {
+			kept[name] = *v
+		}
+	}
+	return kept
+}
+
+// httpHeaders are the type and the other headers that a blob is given.
+func httpHeaders(contentType string, kept map[string]string) *blob.HTTPHeaders {
+	optional := func(s string) *string {
+		if s == "" {
+			return nil
+		}
+		return &s
+	}
+	return &blob.HTTPHeaders{
+		BlobContentType: optional(contentType), BlobCacheControl: optional(kept["cache-control"]),
+		BlobContentDisposition: optional(kept["content-disposition"]),
+		BlobContentEncoding:    optional(kept["content-encoding"]), BlobContentLanguage: optional(kept["content-language"]),
+	}
 }
 
 // found is a blob that was seen; folder says that it stands for a folder and
@@ -111,7 +147,7 @@ func (b *Bucket) found(key string, d details) found {
 	metadata, folder := decodeMetadata(d.metadata)
 	f := found{folder: folder && !strings.HasSuffix(key, "/"), Object: providers.Object{
 		Key: key, Size: d.size, ModTime: d.modified.UTC().Truncate(time.Second), ETag: entityTag(d.etag),
-		ContentType: d.contentType, Metadata: metadata, Encryption: b.crypt.describe(d.answer),
+		ContentType: d.contentType, Metadata: metadata, Headers: d.headers, Encryption: b.crypt.describe(d.answer),
 	}}
 	if f.folder {
 		b.folders.Store(true)
