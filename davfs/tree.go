@@ -292,8 +292,8 @@ func (t *tree) child(parent string, e providers.Entry) (n node, ok bool) {
 
 // children yields what lies in a folder, sorted by key (a folder's has a slash
 // at its end), from one listing. If there is no such folder the first pair is
-// fs.ErrNotExist (or errNotDir when a file is there), so a caller knows before
-// it has written anything. Where the file "a" lies beside the folder "a/" both
+// fs.ErrNotExist, or the file with errNotDir when that is there, so a caller
+// knows before it has written anything. Where the file "a" lies beside the folder "a/" both
 // are yielded.
 func (t *tree) children(ctx context.Context, path string) iter.Seq2[node, error] {
 	return func(yield func(node, error) bool) {
@@ -342,7 +342,7 @@ func (t *tree) fetch(ctx context.Context, path string, yield func(node, error) b
 		}
 	}
 	if !found {
-		_, err := t.statFile(ctx, path)
+		n, err := t.statFile(ctx, path)
 		if err == nil {
 			err = errNotDir
 		}
