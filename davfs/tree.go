@@ -274,7 +274,11 @@ func (t *tree) child(parent string, e providers.Entry) (n node, ok bool) {
 	}
 	if !speakable(key[len(dirKey(parent)):]) {
 		if _, before := t.warned.LoadOrStore(parent, true); !before {
-			t.log.Warn("a folder has keys that no URL can name; they are not shown", "folder", parent, "key", e.Key)
+			attrs := []any{}
+			if t.log.Enabled(context.Background(), slog.LevelDebug) { // as in request.attrs
+				attrs = append(attrs, "folder", parent, "key", e.Key)
+			}
+			t.log.Warn("a folder has keys that no URL can name; they are not shown", attrs...)
 		}
 		return node{}, false
 	}
@@ -346,7 +350,7 @@ func (t *tree) fetch(ctx context.Context, path string, yield func(node, error) b
 		if err == nil {
 			err = errNotDir
 		}
-		yield(node{}, err)
+		yield(n, err)
 		return
 	}
 	fill.commit()
