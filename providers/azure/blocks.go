@@ -51,9 +51,9 @@ func (u *upload) block(n int) string {
 // putBlocks stores a body in blocks. A place among the blocks in flight comes
 // first, then a buffer, then the content: a full buffer never waits for
 // anything but its own request.
-func (b *Bucket) putBlocks(ctx context.Context, w writing, c chunk) (providers.Object, error) {
+func (b *Bucket) putBlocks(ctx context.Context, w writing, c providers.Part) (providers.Object, error) {
 	if err := b.gateBlocks.Admit(ctx); err != nil {
-		c.release()
+		c.Release()
 		return providers.Object{}, b.fail(ctx, "put", w.key, err)
 	}
 	u := b.newUpload("put", w.key)
@@ -61,16 +61,16 @@ func (b *Bucket) putBlocks(ctx context.Context, w writing, c chunk) (providers.O
 	if err != nil {
 		return providers.Object{}, err
 	}
-	done, err := u.commit(ctx, n, httpHeaders(w.opts.ContentType, w.headers), w.metadata, w.opts.Condition, written{size: w.parts.total})
+	done, err := u.commit(ctx, n, httpHeaders(w.opts.ContentType, w.headers), w.metadata, w.opts.Condition, written{size: w.parts.Total()})
 	if err != nil {
 		return providers.Object{}, err
 	}
-	return b.stored(w, w.parts.total, done.etag, done.modified, done.answer), nil
+	return b.stored(w, w.parts.Total(), done.etag, done.modified, done.answer), nil
 }
 
 // sendAll stages the blocks, the first of which is read already, and returns
 // how many there are.
-func (u *upload) sendAll(ctx context.Context, w writing, c chunk) (int, error) {
+func (u *upload) sendAll(ctx context.Context, w writing, c providers.Part) (int, error) {
 	group, running := errgroup.WithContext(ctx)
 	places := make(chan struct{}, blocksAtOnce)
 	places <- struct{}{}
@@ -78,14 +78,14 @@ func (u *upload) sendAll(ctx context.Context, w writing, c chunk) (int, error) {
 	n := 0
 	for last := false; ; {
 		if n++; n > u.b.limits.blocks {
-			c.release()
+			c.Release()
 			_ = group.Wait()
 			return 0, u.b.tooLarge(w.key)
 		}
 		sent, number := c, n
 		group.Go(func() error {
-			defer func() { sent.release(); <-places }()
-			return providers.Guarded(u.b.log, u.op, u.key, func() error { return u.send(running, number, sent.data) })
+			defer func() { sent.Release(); <-places }()
+			return providers.Guarded(u.b.log, u.op, u.key, func() error { return u.send(running, number, sent.Data) })
 		})
 		if last {
 			return n, group.Wait()
@@ -94,7 +94,7 @@ func (u *upload) sendAll(ctx context.Context, w writing, c chunk) (int, error) {
 		case places <- struct{}{}:
 		case <-running.Done():
 		}
-		if c, last, bodyErr = u.b.fill(running, w.parts); bodyErr != nil {
+		if c, last, bodyErr = w.parts.Next(running); bodyErr != nil {
 			break
 		}
 	}
@@ -103,7 +103,7 @@ func (u *upload) sendAll(ctx context.Context, w writing, c chunk) (int, error) {
 	if stopped && err != nil {
 		return 0, err
 	}
-	return 0, u.b.bodyError(ctx, w.key, bodyErr)
+	return 0, providers.BodyError(ctx, w.key, bodyErr)
 }
 
 // send stages one block.

@@ -282,7 +282,7 @@ func (b *Bucket) copyStreamed(ctx context.Context, c copying) (providers.Object,
 		return providers.Object{}, err
 	}
 	defer body.Close()
-	w := writing{key: c.dst, headers: src.Headers, parts: &partReader{body: body, size: src.Size}, opts: providers.PutOptions{
+	w := writing{key: c.dst, headers: src.Headers, parts: providers.NewParts(b.buffers, body, src.Size), opts: providers.PutOptions{
 		Condition: c.opts.Condition, Size: src.Size, ContentType: src.ContentType, Metadata: src.Metadata,
 	}}
 	if c.opts.Replace {

@@ -15,10 +15,6 @@ import (
 	"sealdav/providers"
 )
 
-// smallBody is the size up to which a body gets memory of its own: a pooled
-// buffer is 16 MiB, and there are few.
-const smallBody = 64 << 10
-
 // defaultContentType is what Azure gives a blob that is put without a type.
 const defaultContentType = "application/octet-stream"
 
@@ -29,7 +25,7 @@ func (b *Bucket) Put(ctx context.Context, key string, body io.Reader, opts provi
 	if err := b.checkKey("put", key); err != nil {
 		return providers.Object{}, err
 	}
-	return b.put(ctx, writing{key: key, opts: opts, metadata: encodeMetadata(key, opts.Metadata), parts: &partReader{body: body, size: opts.Size}})
+	return b.put(ctx, writing{key: key, opts: opts, metadata: encodeMetadata(key, opts.Metadata), parts: providers.NewParts(b.buffers, body, opts.Size)})
 }
 
 // put is Put for a key that was looked at.
@@ -41,13 +37,13 @@ func (b *Bucket) put(ctx context.Context, w writing) (providers.Object, error) {
 	if err := b.gate.Admit(ctx); err != nil {
 		return providers.Object{}, b.fail(ctx, "put", key, err)
 	}
-	first, last, err := b.fill(ctx, w.parts)
+	first, last, err := w.parts.Next(ctx)
 	if err != nil {
-		return providers.Object{}, b.bodyError(ctx, key, err)
+		return providers.Object{}, providers.BodyError(ctx, key, err)
 	}
 	if last {
-		defer first.release()
-		return b.putWhole(ctx, w, first.data)
+		defer first.Release()
+		return b.putWhole(ctx, w, first.Data)
 	}
 	return b.putBlocks(ctx, w, first)
 }
@@ -58,23 +54,12 @@ type writing struct {
 	opts     providers.PutOptions
 	metadata map[string]*string // encoded
 	headers  map[string]string  // those of Object.Headers
-	parts    *partReader
+	parts    *providers.Parts
 }
 
 func (b *Bucket) tooLarge(key string) error {
 	return &providers.Error{Op: "put", Key: key, Kind: providers.ErrTooLarge,
 		Advice: fmt.Sprintf("a blob may have 50,000 blocks, here %d GiB together", int64(b.buffers.Size())*int64(b.limits.blocks)>>30)}
-}
-
-// bodyError is the error of a body that could not be read to its end. What a
-// body says of itself is the cause, whatever it is: the body of a streamed
-// copy fails with an error of this package.
-func (b *Bucket) bodyError(ctx context.Context, key string, err error) error {
-	if ctx.Err() != nil {
-		return fmt.Errorf("put %q: %w", key, ctx.Err())
-	}
-	return &providers.Error{Op: "put", Key: key, Kind: providers.ErrBody, Err: err,
-		Advice: "the upload did not arrive whole, so nothing was stored; send it again"}
 }
 
 // putWhole stores a body of one part.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"sealdav/providers"
 	"sealdav/sse"
@@ -66,7 +65,7 @@ func probeName() string { return providers.ReservedPrefix + "probe-" + rand.Text
 
 // probing is the upload of a probe.
 func probing(name string) writing {
-	return writing{key: name, parts: &partReader{body: strings.NewReader(probeContent)}}
+	return writing{key: name, opts: providers.PutOptions{Size: int64(len(probeContent))}}
 }
 
 func probeFailed(name, what string) error {
