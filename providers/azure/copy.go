@@ -137,7 +137,7 @@ func (f *failure) aboutSource() bool {
 
 // checkSource finds the key of a copy's source, which must be the one meant.
 func (b *Bucket) checkSource(ctx context.Context, src providers.Object) (sse.Key, error) {
-	wait, _, cancel := withPatience(ctx)
+	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
 	obj, out, err := b.head(wait, "copy", src.Key)
 	if err != nil {

@@ -105,7 +105,7 @@ func (b *Bucket) deleteOne(ctx context.Context, key string) error {
 		return err
 	}
 	b.keys.forget(key)
-	wait, _, cancel := withPatience(ctx)
+	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
 	_, err := b.client.NewBlobClient(b.full(key)).Delete(wait, nil)
 	err = b.deleted(wait, key, err)
@@ -185,7 +185,7 @@ func (b *Bucket) deleteBatch(ctx context.Context, keys []string, failed *failure
 	if len(sent) == 0 {
 		return
 	}
-	wait, _, cancel := withPatience(ctx)
+	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
 	out, err := b.client.SubmitBatch(wait, batch, nil)
 	if err != nil {

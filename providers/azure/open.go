@@ -76,7 +76,7 @@ func (b *Bucket) open(ctx context.Context, op, key string, opts providers.OpenOp
 }
 
 func (b *Bucket) get(ctx context.Context, op, key string, opts providers.OpenOptions) (*body, providers.Object, error) {
-	wait, arrived, cancel := withPatience(ctx)
+	wait, arrived, cancel := providers.WithPatience(ctx, providers.Patience)
 	client := b.client.NewBlobClient(b.full(key))
 	var out blob.DownloadStreamResponse
 	var found found

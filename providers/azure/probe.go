@@ -52,7 +52,7 @@ var probeContent = []byte("sealdav probe\n")
 func (b *Bucket) probeBlocks(ctx context.Context) error {
 	name := probeName() + "-blocks"
 	defer b.removeProbes(ctx, name)
-	wait, _, cancel := withPatience(ctx)
+	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
 	u := b.newUpload("probe", name)
 	err := u.send(wait, 1, probeContent)
@@ -87,7 +87,7 @@ func (b *Bucket) probeBlockCopy(ctx context.Context) error {
 // probePut writes the probe and checks the store's answer.
 func (b *Bucket) probePut(ctx context.Context, name string) (providers.Object, error) {
 	cpk, scope := b.crypt.write()
-	wait, _, cancel := withPatience(ctx)
+	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
 	out, err := b.client.NewBlockBlobClient(b.full(name)).Upload(wait, streaming.NopCloser(bytes.NewReader(probeContent)), &blockblob.UploadOptions{
 		CPKInfo: cpk, CPKScopeInfo: scope,
@@ -109,7 +109,7 @@ func probeFailed(name, what string) error {
 // probeRead checks that a blob is sealed: refused without its key, or said to
 // lie under the scope.
 func (b *Bucket) probeRead(ctx context.Context, name string) error {
-	wait, _, cancel := withPatience(ctx)
+	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
 	out, err := b.client.NewBlobClient(b.full(name)).GetProperties(wait, &blob.GetPropertiesOptions{})
 	f := examine(err)
@@ -130,7 +130,7 @@ func (b *Bucket) probeRead(ctx context.Context, name string) error {
 // probeCopy makes a copy and sets stream if it does not end sealed. Only a
 // store that is away makes it an error.
 func (b *Bucket) probeCopy(ctx context.Context, stream *atomic.Bool, copyName string, do func(context.Context) error) error {
-	wait, _, cancel := withPatience(ctx)
+	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
 	err := do(wait)
 	if err == nil {

@@ -67,7 +67,7 @@ func (b *Bucket) inspect(ctx context.Context, key string) (standing, error) {
 
 // lookBack is a HEAD with one key.
 func (b *Bucket) lookBack(ctx context.Context, key string, k sse.Key) (standing, error) {
-	wait, _, cancel := withPatience(ctx)
+	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
 	out, err := b.client.NewBlobClient(b.full(key)).GetProperties(wait, &blob.GetPropertiesOptions{CPKInfo: b.crypt.read(k)})
 	if err != nil {

@@ -14,28 +14,13 @@ import (
 	"sealdav/sse"
 )
 
-// patience is how long a request without a body of note, its retries
-// included, may take to be answered.
-const patience = 30 * time.Second
-
-// errNoAnswer ends a request that was not answered in time.
-var errNoAnswer = errors.New("no answer in time")
-
-// withPatience returns a context that ends when patience does, unless arrived
-// is called first.
-func withPatience(ctx context.Context) (_ context.Context, arrived func(), cancel func()) {
-	ctx, stop := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(patience, func() { stop(errNoAnswer) })
-	return ctx, func() { timer.Stop() }, func() { timer.Stop(); stop(nil) }
-}
-
 // Stat implements providers.Bucket: one HEAD, whose refusal tells what is
 // wrong. A marker "dir/" that is not there may be a folder blob "dir".
 func (b *Bucket) Stat(ctx context.Context, key string) (providers.Object, error) {
 	if err := b.checkKey("stat", key); err != nil {
 		return providers.Object{}, err
 	}
-	wait, _, cancel := withPatience(ctx)
+	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
 	obj, _, err := b.head(wait, "stat", key)
 	if name, marker := strings.CutSuffix(key, "/"); marker && name != "" && errors.Is(err, fs.ErrNotExist) {

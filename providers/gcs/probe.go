@@ -25,7 +25,7 @@ func (b *Bucket) Probe(ctx context.Context) error {
 	name := probeName()
 	copyName := name + "-copy"
 	defer b.removeProbes(ctx, name, copyName)
-	wait, _, cancel := withPatience(ctx)
+	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
 	r, err := b.insert(wait, probing(name), []byte(probeContent))
 	if err != nil {
@@ -43,7 +43,7 @@ func (b *Bucket) Probe(ctx context.Context) error {
 func (b *Bucket) probeParts(ctx context.Context) error {
 	name := probeName() + "-parts"
 	defer b.removeProbes(ctx, name)
-	wait, _, cancel := withPatience(ctx)
+	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
 	s, err := b.startSession(wait, probing(name))
 	if err != nil {

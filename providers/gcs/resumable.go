@@ -79,7 +79,7 @@ func (b *Bucket) startSession(ctx context.Context, w writing) (*session, error) 
 		c.header.Set("X-Upload-Content-Length", strconv.FormatInt(w.opts.Size, 10))
 	}
 	c.add(described)
-	wait, _, cancel := withPatience(ctx)
+	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
 	resp, err := b.send(wait, c)
 	if err != nil {
