@@ -11,6 +11,10 @@ import (
 // write: a page of S3, so one request.
 const pageSize = 1000
 
+// namesPage is how many names that begin with that of a file are looked at to
+// find it and a folder of its name. What sorts between the two is rare.
+const namesPage = 32
+
 // sight is what is known of a path and of the folder it lies in.
 type sight struct {
 	parent bool  // the folder exists
@@ -74,6 +78,10 @@ func (t *tree) look(ctx context.Context, path string) (sight, error) {
 		return s, nil
 	}
 	parent, _ := splitPath(path)
+	if t.cache.isLarge(t, parent) {
+		s := sight{parent: true, kept: parent == "", others: true}
+		return s, t.lookFurther(ctx, path, "", &s)
+	}
 	s := sight{parent: parent == "", kept: parent == ""}
 	fill := t.beginFill(ctx, parent)
 	defer fill.end()
@@ -104,6 +112,7 @@ func (t *tree) look(ctx context.Context, path string) (sight, error) {
 		}
 		return s, nil
 	}
+	t.cache.noteLarge(t, parent)
 	err := t.lookFurther(ctx, path, last, &s)
 	return s, err
 }
@@ -147,7 +156,7 @@ func (t *tree) lookFurther(ctx context.Context, path, last string, s *sight) err
 // ("a-1", "a-2"... come before "a/") that the page ends before.
 func (t *tree) lookByName(ctx context.Context, path string, s *sight) (settled bool, err error) {
 	count := 0
-	for e, err := range t.list(ctx, path, providers.ListOptions{PageSize: pageSize}) {
+	for e, err := range t.list(ctx, path, providers.ListOptions{PageSize: namesPage}) {
 		if err != nil {
 			return false, err
 		}
@@ -158,7 +167,7 @@ func (t *tree) lookByName(ctx context.Context, path string, s *sight) (settled b
 		if e.Key >= dirKey(path) {
 			return true, nil
 		}
-		if count++; count == pageSize {
+		if count++; count == namesPage {
 			return false, nil
 		}
 	}

@@ -209,7 +209,10 @@ func (p *propfind) root(deep bool) error {
 
 // single answers with depth 0.
 func (p *propfind) single() error {
-	n, err := p.q.tree.stat(p.q.r.Context(), p.q.path, p.q.asDir)
+	// A folder whose members are known from a listing is one; with depth 1 it
+	// is told as such too, whatever file may have its name.
+	_, listed := p.q.tree.cache.folder(p.q.tree, p.q.path)
+	n, err := p.q.tree.stat(p.q.r.Context(), p.q.path, p.q.asDir || listed)
 	if err != nil {
 		return err
 	}
