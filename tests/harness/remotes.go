@@ -25,6 +25,7 @@ type Remote struct {
 type Settings struct {
 	State     string // the state folder; "": none
 	ListCache string // "": "1s"
+	LogLevel  string // "": "debug"
 	More      string // further lines
 }
 
@@ -40,7 +41,7 @@ func ConfigWith(t testing.TB, set Settings, remotes ...Remote) (file string, env
 	t.Helper()
 	dir := t.TempDir()
 	var b strings.Builder
-	fmt.Fprintf(&b, "[server]\nlog_level = \"debug\"\nlist_cache = %q\n%s", cmp.Or(set.ListCache, "1s"), set.More)
+	fmt.Fprintf(&b, "[server]\nlog_level = %q\nlist_cache = %q\n%s", cmp.Or(set.LogLevel, "debug"), cmp.Or(set.ListCache, "1s"), set.More)
 	if set.State != "" {
 		fmt.Fprintf(&b, "state = %q\n", set.State)
 	}
