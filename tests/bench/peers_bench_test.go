@@ -18,6 +18,7 @@ type row struct {
 	rclone  int
 	prepare func(b *testing.B, s *site)                   // once, past the proxy
 	fresh   bool                                          // the peers begin with nothing in memory
+	before  func(b *testing.B, s *site, p *peer)          // of each measurement of a peer
 	peer    func(b *testing.B, s *site, p *peer) float64  // in the unit
 	limit   func(b *testing.B, s *site, l *limit) float64 // nil: none
 	per     int                                           // operations of one measurement, for the requests
@@ -90,6 +91,9 @@ func (s *site) measure(b *testing.B, r *row) map[string][]sample {
 		for _, p := range s.peers {
 			if p.name == "rclone" && round >= r.rclone {
 				continue
+			}
+			if r.before != nil {
+				r.before(b, s, p)
 			}
 			if r.fresh || p.process == nil {
 				s.restart(b, p)

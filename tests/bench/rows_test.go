@@ -93,27 +93,20 @@ var rows = []*row{
 	{name: "PUT 1 GiB", unit: "MB/s", more: true, samples: 5, rclone: 5, cpu: true,
 		peer: func(b *testing.B, s *site, p *peer) float64 { return rate(func() { put(b, p.url+"/up", largeSize) }) },
 		limit: func(b *testing.B, s *site, l *limit) float64 {
-			return rate(func() { s.putParts(b, l, "up", largeSize) })
-		}},
-	{name: "PUT 1 GiB in one request", unit: "MB/s", more: true, samples: 3, cpu: true,
-		peer: func(b *testing.B, s *site, p *peer) float64 { return rate(func() { put(b, p.url+"/up", largeSize) }) },
-		limit: func(b *testing.B, s *site, l *limit) float64 {
 			return rate(func() { s.putObject(b, l, "up", largeSize) })
 		}},
 	{name: "COPY of a tree of 200", unit: "s", delays: both, samples: 3, rclone: 1, per: 1, prepare: fillTree,
 		peer: func(b *testing.B, s *site, p *peer) float64 {
 			return seconds(func() { transfer(b, "COPY", p, "/tree/", "/"+p.name+strconv.Itoa(rand.Int())+"/") })
 		}},
-	{name: "MOVE of a tree of 200", unit: "s", delays: both, samples: 3, rclone: 2, per: 1,
+	{name: "MOVE of a tree of 200", unit: "s", delays: both, samples: 3, rclone: 1, per: 1, fresh: true, prepare: fillTree, before: ownTree,
 		peer: func(b *testing.B, s *site, p *peer) float64 {
-			from, to := "/"+p.name+"-from", "/"+p.name+"-to"+strconv.Itoa(rand.Int())
-			s.ownTree(b, from)
-			return seconds(func() { transfer(b, "MOVE", p, from+"/", to+"/") })
+			to := "/" + p.name + strconv.Itoa(rand.Int())
+			return seconds(func() { transfer(b, "MOVE", p, "/"+p.name+"-own/", to+"/") })
 		}},
-	{name: "DELETE of a tree of 200", unit: "s", delays: both, samples: 3, rclone: 2, per: 1,
+	{name: "DELETE of a tree of 200", unit: "s", delays: both, samples: 3, rclone: 1, per: 1, fresh: true, prepare: fillTree, before: ownTree,
 		peer: func(b *testing.B, s *site, p *peer) float64 {
-			s.ownTree(b, "/"+p.name+"-gone")
-			return seconds(func() { send(b, http.MethodDelete, p.url+"/"+p.name+"-gone/", nil, 0, nil) })
+			return seconds(func() { send(b, http.MethodDelete, p.url+"/"+p.name+"-own/", nil, 0, nil) })
 		}},
 }
 
@@ -129,14 +122,11 @@ func fillSmall(b *testing.B, s *site) {
 
 func fillTree(b *testing.B, s *site) {
 	s.putObject(b, s.fill, "warm/up", 1)
-	s.ownTree(b, "/tree")
+	s.fillFolder(b, "tree/", treeSize, smallSize)
 }
 
-// ownTree fills a folder at path, past the proxy, and forgets that it did.
-func (s *site) ownTree(b *testing.B, path string) {
-	s.fillFolder(b, path[1:]+"/", treeSize, smallSize)
-	s.proxy.Reset()
-}
+// ownTree fills a tree of the peer's own, past the proxy.
+func ownTree(b *testing.B, s *site, p *peer) { s.fillFolder(b, p.name+"-own/", treeSize, smallSize) }
 
 func smallName(i int) string { return fmt.Sprintf("/small/%06d", i) }
 
