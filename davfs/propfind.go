@@ -57,6 +57,7 @@ func (q *request) propfind() error {
 		return err
 	}
 	p.m = newMultistatus(q.w)
+	p.m.pack(q.r)
 	defer p.m.release()
 	switch {
 	case q.above != "":
