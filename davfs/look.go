@@ -3,6 +3,7 @@ package davfs
 import (
 	"context"
 	"io/fs"
+	"sync"
 
 	"sealdav/providers"
 )
@@ -78,6 +79,22 @@ func (t *tree) look(ctx context.Context, path string) (sight, error) {
 		return s, nil
 	}
 	parent, _ := splitPath(path)
+	if t.cache != nil {
+		// Many uploads at once would all list their folder otherwise.
+		wait, end := t.looking.begin(parent)
+		if wait == nil {
+			defer end()
+		} else {
+			select {
+			case <-wait:
+			case <-ctx.Done():
+				return sight{}, context.Cause(ctx)
+			}
+			if s, ok := t.known(ctx, path, toWrite); ok {
+				return s, nil
+			}
+		}
+	}
 	if t.cache.isLarge(t, parent) {
 		s := sight{parent: true, kept: parent == "", others: true}
 		return s, t.lookFurther(ctx, path, "", &s)
@@ -115,6 +132,33 @@ func (t *tree) look(ctx context.Context, path string) (sight, error) {
 	t.cache.noteLarge(t, parent)
 	err := t.lookFurther(ctx, path, last, &s)
 	return s, err
+}
+
+// looking are the folders that are being looked at for a write.
+type looking struct {
+	mu      sync.Mutex
+	folders map[string]chan struct{} // closed when that is done
+}
+
+// begin says that the caller looks at a folder now, until it calls end. If
+// somebody does already it returns a channel to wait for instead.
+func (l *looking) begin(folder string) (wait <-chan struct{}, end func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if wait, ok := l.folders[folder]; ok {
+		return wait, nil
+	}
+	if l.folders == nil {
+		l.folders = make(map[string]chan struct{})
+	}
+	done := make(chan struct{})
+	l.folders[folder] = done
+	return nil, func() {
+		l.mu.Lock()
+		delete(l.folders, folder)
+		l.mu.Unlock()
+		close(done)
+	}
 }
 
 // note adds a member of the folder to what is known.
