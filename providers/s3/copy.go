@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"net/http"
 	"strings"
 	"time"
 
@@ -147,13 +149,29 @@ func (b *Bucket) copyWhole(ctx context.Context, c copying) (providers.Object, er
 	return b.copied(ctx, c, a, w, aws.ToTime(out.CopyObjectResult.LastModified))
 }
 
-// copyError is the error of a copy that the store refused.
+// copyError is the error of a copy that the store refused. A store that holds
+// the source under another key refuses it in the same words as one that does
+// not permit the copy, so the source is looked at.
 func (b *Bucket) copyError(ctx context.Context, c copying, err error) error {
-	if errors.Is(err, errNoKeyFits) {
-		b.keys.refuse(c.src.Key)
+	f := examine(err)
+	noKey := errors.Is(err, errNoKeyFits)
+	if !noKey && !(f.status == 403 && errors.Is(err, fs.ErrPermission)) {
+		if e, ok := errors.AsType[*providers.Error](err); ok && e.Advice == "" {
+			e.Advice = b.writeAdvice(f)
+		}
+		return err
 	}
-	if e, ok := errors.AsType[*providers.Error](err); ok && e.Advice == "" {
-		e.Advice = b.writeAdvice(examine(err))
+	switch _, looked := b.Stat(ctx, c.src.Key); {
+	case errors.Is(looked, providers.ErrKey):
+		b.keys.refuse(c.src.Key)
+		return noKeyFits("copy", c.src.Key)
+	case looked != nil:
+		return err // its permissions are in doubt, not those of writing
+	case noKey:
+		f = &failure{status: http.StatusForbidden}
+	}
+	if e, ok := errors.AsType[*providers.Error](err); ok && (noKey || e.Advice == "") {
+		return &providers.Error{Op: "copy", Key: c.dst, Kind: fs.ErrPermission, Err: f, Advice: b.writeAdvice(f)}
 	}
 	return err
 }
