@@ -132,7 +132,7 @@ func (b *Bucket) copyWhole(ctx context.Context, c copying) (providers.Object, er
 		in.ContentDisposition, in.ContentEncoding, in.ContentLanguage = h.ContentDisposition, h.ContentEncoding, h.ContentLanguage
 	}
 	var out *awss3.CopyObjectOutput
-	following, tries := following(ctx)
+	following, tries := following(allowCopy(ctx, c.src.Size))
 	err := b.reading(following, "copy", c.src.Key, c.src.ETag, func(ctx context.Context, _ sse.Candidate) (err error) {
 		out, err = b.client.CopyObject(ctx, in, b.sourceCondition(c.src.ETag))
 		return err
@@ -285,7 +285,9 @@ func (u *upload) copyAll(ctx context.Context, src providers.Object) error {
 	group.SetLimit(copiesAtOnce)
 	for from, number := int64(0), int32(1); from < src.Size && ctx.Err() == nil; from, number = from+size, number+1 {
 		to := min(from+size, src.Size) - 1
-		group.Go(func() error { return u.copyPart(ctx, src, number, fmt.Sprintf("bytes=%d-%d", from, to)) })
+		group.Go(func() error {
+			return u.copyPart(allowCopy(ctx, size), src, number, fmt.Sprintf("bytes=%d-%d", from, to))
+		})
 	}
 	return group.Wait()
 }
