@@ -1,6 +1,7 @@
 package davfs
 
 import (
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -77,5 +78,30 @@ func TestTreeLocal(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"d/", "d/a=d/a", "d/m/", "d/new=new", "d/s/"}, contents(t, tr, "")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestBelowFileLocal: below a file there is nothing, for a directory too.
+func TestBelowFileLocal(t *testing.T) {
+	h, err := New([]Remote{{Name: "r", Bucket: newLocal(t, "file")}}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/r/file/k", "/r/file/k/", "/r/file/sub/k", "/r/file/"} {
+		for method, want := range map[string]int{"GET": 404, "HEAD": 404, "PROPFIND": 404, "DELETE": 404, "PUT": 409, "MKCOL": 409} {
+			if path == "/r/file/" || strings.HasSuffix(path, "/") && method == "PUT" {
+				continue // other rules
+			}
+			w := httptest.NewRecorder()
+			r := httptest.NewRequest(method, path, nil)
+			r.Header.Set("Depth", "1")
+			if method == "DELETE" {
+				r.Header.Del("Depth")
+			}
+			h.ServeHTTP(w, r)
+			if w.Code != want {
+				t.Errorf("%s %s: %d %s, want %d", method, path, w.Code, w.Body, want)
+			}
+		}
 	}
 }
