@@ -281,6 +281,8 @@ func (b *Bucket) advice(f *failure) string {
 		return b.regionAdvice(f)
 	case f.status == 0 && f.unsent && !errors.Is(f.err, context.Canceled) && !errors.Is(f.err, context.DeadlineExceeded):
 		return adviceUnsent
+	case f.status == 0 && certificateAdvice(f.err) != "":
+		return certificateAdvice(f.err)
 	case f.status == 0:
 		return adviceUnreachable
 	}

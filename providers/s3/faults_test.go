@@ -176,7 +176,10 @@ func TestSilentStore(t *testing.T) {
 			b.SetCopyLimits(3, 3)
 			return copy(ctx, b, src)
 		}},
-		{"Head", func(ctx context.Context, b *s3.Bucket, _ providers.Object) error { _, err := b.Stat(ctx, "src"); return err }},
+		{"Head", func(ctx context.Context, b *s3.Bucket, _ providers.Object) error {
+			_, err := b.Stat(ctx, "src")
+			return err
+		}},
 		{"Get", func(ctx context.Context, b *s3.Bucket, _ providers.Object) error {
 			_, _, err := b.Open(ctx, "src", providers.OpenOptions{})
 			return err

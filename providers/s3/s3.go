@@ -257,6 +257,7 @@ func newRetryer() aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = 4
 		o.MaxBackoff = 4 * time.Second
+		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(noCertificateRetries)}, o.Retryables...)
 	})
 }
 
