@@ -127,22 +127,6 @@ func TestOddRequests(t *testing.T) {
 	}
 }
 
-// One client cannot fill the memory with locks: what owners say is bounded, and
-// so is their number.
-func TestLockBomb(t *testing.T) {
-	d := newDrive(t, "f")
-	owner := strings.Replace(sharedBody, "http://example.org/me", strings.Repeat("x", maxOwner-100), 1)
-	for range 1000 {
-		d.want(200, "LOCK", "/r/f", owner)
-	}
-	// A listing that repeats them streams.
-	if a := d.want(207, "PROPFIND", "/r/", "", "Depth: 1"); strings.Count(a.body, "<D:activelock>") != 1000 {
-		t.Errorf("%d locks are told", strings.Count(a.body, "<D:activelock>"))
-	}
-	d.want(423, "PUT", "/r/f", "x")
-	d.want(204, "PUT", "/r/f", "x", "If: (<"+d.lockTokens("/r/f")[0]+">)")
-}
-
 func (d *drive) lockTokens(path string) []string {
 	d.Helper()
 	all, err := d.locks.Covering(d.Context(), path)

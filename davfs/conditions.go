@@ -41,6 +41,10 @@ func (q *request) conditions() conditions {
 	if !c.match.present {
 		c.unmodifiedSince = parseDate(header, "If-Unmodified-Since")
 	}
+	if q.ifTag != "" && (!c.match.present || c.match.any) {
+		// What makes an If header hold must still be so when the store acts.
+		c.match = tagList{present: true, tags: []string{q.ifTag}}
+	}
 	if !c.noneMatch.present && (q.r.Method == http.MethodGet || q.r.Method == http.MethodHead) {
 		c.modifiedSince = parseDate(header, "If-Modified-Since")
 	}

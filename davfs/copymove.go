@@ -41,10 +41,6 @@ func (q *request) transfer(move bool) error {
 	if dst.tree.ephemeral && dst.tree != q.tree {
 		return errLitter // a file that somebody named so must not be forgotten
 	}
-	if err := q.checkWrite(&n); err != nil {
-		return err
-	}
-	how.pinned = !q.conditions().none()
 	effects := []effect{{on: dst, tree: true, member: true, mayExist: true}}
 	if move {
 		effects = append(effects, effect{on: q.place, tree: true, member: true})
@@ -52,6 +48,10 @@ func (q *request) transfer(move bool) error {
 	if err := q.permit(effects...); err != nil {
 		return err
 	}
+	if err := q.checkWrite(&n); err != nil {
+		return err
+	}
+	how.pinned = !q.conditions().none()
 	replaced, err := q.h.locks.Inside(ctx, dst.lockPath())
 	if err != nil {
 		return err

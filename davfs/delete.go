@@ -12,10 +12,10 @@ func (q *request) delete() error {
 	if q.isRoot() {
 		return errRootStays
 	}
-	if err := q.checkDelete(); err != nil {
+	if err := q.permit(effect{on: q.place, tree: true, member: true}); err != nil {
 		return err
 	}
-	if err := q.permit(effect{on: q.place, tree: true, member: true}); err != nil {
+	if err := q.checkDelete(); err != nil {
 		return err
 	}
 	if err := q.tree.remove(q.r.Context(), q.path, q.asDir); err != nil {

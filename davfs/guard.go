@@ -45,21 +45,26 @@ func (q *request) permitOnce(effects []effect) error {
 		return err
 	}
 	if lists != nil {
-		ok, err := locks.Evaluate(lists, q.lockPath(), q.ifState())
-		if err != nil {
+		if err := q.evaluateIf(lists); err != nil {
 			return err
 		}
-		if !ok {
-			return &statusError{code: http.StatusPreconditionFailed, why: "the If header does not hold"}
-		}
 	}
-	g := guard{q: q, submitted: locks.Tokens(lists), held: make(map[string]bool)}
+	q.submitted = locks.Tokens(lists)
+	g := guard{q: q, submitted: q.submitted, held: make(map[string]bool)}
 	for _, e := range effects {
 		if err := g.check(e); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// permitStill is permit for an effect that was permitted when the request
+// began: only locks that were taken since can forbid it. It may be called while
+// the store reads the body.
+func (q *request) permitStill(e effect) error {
+	g := guard{q: q, submitted: q.submitted}
+	return g.check(e)
 }
 
 // ifLists returns the lists of the If header, nil without one.
@@ -69,6 +74,51 @@ func (q *request) ifLists() ([]locks.List, error) {
 		return nil, nil
 	}
 	return locks.ParseIf(strings.Join(values, " "))
+}
+
+// evaluateIf returns an error unless an If header holds. If it does by the
+// entity tag of what the request is about, that is the only version to which
+// the request may do anything: see conditions.
+func (q *request) evaluateIf(lists []locks.List) error {
+	state := q.ifState()
+	found, own := "", q.lockPath()
+	state.ETag = func(path string) (string, error) {
+		etag, err := q.currentTag(path)
+		if path == own {
+			found = etag
+		}
+		return etag, err
+	}
+	by, ok, err := locks.Evaluate(lists, own, state)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return &statusError{code: http.StatusPreconditionFailed, why: "the If header does not hold"}
+	}
+	path := own
+	if by.Tag != "" {
+		path, _ = state.Resolve(by.Tag)
+	}
+	q.ifTag = ""
+	if path == own && slices.ContainsFunc(by.Conditions, func(c locks.Condition) bool { return c.ETag != "" && !c.Not }) {
+		q.ifTag = found
+	}
+	return nil
+}
+
+// currentTag is the entity tag of what lies at a lock path, "" where that is no
+// file. It is the store's: a listing that was kept may be old.
+func (q *request) currentTag(path string) (string, error) {
+	t, err := q.resolve(q.h.prefix + path)
+	if err != nil || t.tree == nil || t.path == "" || t.tree.absent(t.path) {
+		return "", err
+	}
+	n, err := t.tree.statFile(q.r.Context(), t.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return n.obj.ETag, err
 }
 
 // ifState answers what the conditions of an If header ask. A tag names one of
@@ -98,20 +148,6 @@ func (q *request) ifState() locks.State {
 			}
 			return tokens, nil
 		},
-		ETag: func(path string) (string, error) {
-			t, err := q.resolve(q.h.prefix + path)
-			if err != nil || t.tree == nil {
-				return "", err
-			}
-			n, err := t.tree.stat(ctx, t.path, false)
-			if errors.Is(err, fs.ErrNotExist) {
-				return "", nil
-			}
-			if n.dir {
-				return "", err
-			}
-			return n.obj.ETag, err
-		},
 	}
 }
 
@@ -119,7 +155,7 @@ func (q *request) ifState() locks.State {
 type guard struct {
 	q         *request
 	submitted []string
-	held      map[string]bool
+	held      map[string]bool // tokens; nil: none is to be held
 }
 
 func (g *guard) check(e effect) error {
@@ -225,7 +261,7 @@ func mayUse(l locks.Lock, a Access) bool {
 // hold keeps a lock from ending before the request does. locks.ErrNoSuchLock
 // if it has.
 func (g *guard) hold(ctx context.Context, l locks.Lock) error {
-	if g.held[l.Token] {
+	if g.held == nil || g.held[l.Token] {
 		return nil
 	}
 	release, err := g.q.h.locks.Hold(ctx, l.Token)

@@ -2,9 +2,11 @@ package davfs
 
 import (
 	"context"
+	"io"
 	"testing"
 
 	"sealdav/davfs/locks"
+	"sealdav/providers/providertest"
 )
 
 // expiring is a system of locks in which one ends just before it is held, and
@@ -55,5 +57,50 @@ func TestLockEndsDuringCheck(t *testing.T) {
 				d.want(tt.code, "DELETE", path, "", "If: <DRIVE/r/dir/f> (<"+token+">)"+tt.ifs)
 			})
 		}
+	}
+}
+
+// TestLockDuringUpload: who has been granted a lock does not see the file change
+// any more by an upload that began before and has no part in the lock.
+func TestLockDuringUpload(t *testing.T) {
+	for _, tt := range []struct {
+		name, path string
+		lock       []string // path and headers
+		code       int
+	}{
+		{"the file", "/r/d/f", []string{"/r/d/f", "Depth: 0"}, 423},
+		{"its folder", "/r/d/f", []string{"/r/d/"}, 423},
+		{"its folder alone", "/r/d/f", []string{"/r/d/", "Depth: 0"}, 204},
+		{"the folder alone of a new file", "/r/d/new", []string{"/r/d/", "Depth: 0"}, 423},
+		{"another file", "/r/d/f", []string{"/r/d/g", "Depth: 0"}, 204},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newDrive(t, "d/f", "d/g")
+			r, w := io.Pipe()
+			started := make(chan struct{})
+			d.faults.Hook = func(op providertest.Op) error {
+				if op.Name == "put" && op.When == providertest.Before {
+					close(started)
+				}
+				return nil
+			}
+			done := make(chan answer)
+			go func() { done <- d.send("PUT", tt.path, r, -1) }()
+			if _, err := io.WriteString(w, "begun before"); err != nil {
+				t.Fatal(err)
+			}
+			<-started
+			d.lock(tt.lock[0], tt.lock[1:]...)
+			w.Close()
+			if a := <-done; a.StatusCode != tt.code {
+				t.Errorf("PUT: %d %v, want %d", a.StatusCode, a.err, tt.code)
+			}
+			want := map[int]string{204: "begun before", 423: "content of d/f"}[tt.code]
+			if tt.path == "/r/d/new" {
+				d.wantContent("d/new", "(missing)")
+			} else {
+				d.wantContent("d/f", want)
+			}
+		})
 	}
 }

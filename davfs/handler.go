@@ -51,6 +51,7 @@ type Handler struct {
 	forest  *forest
 	locks   locks.System
 	log     *slog.Logger
+	idle    time.Duration // idleTimeout, unless a test cannot wait for it
 }
 
 // New returns a Handler for remotes. It makes no request to their stores.
@@ -66,6 +67,7 @@ func New(remotes []Remote, opts Options) (*Handler, error) {
 		deep:    opts.PropfindInfinity,
 		locks:   opts.Locks,
 		log:     opts.Logger,
+		idle:    idleTimeout,
 	}
 	if h.locks == nil {
 		h.locks = locks.NewMemory()
@@ -79,13 +81,16 @@ func New(remotes []Remote, opts Options) (*Handler, error) {
 // request is one request on its way through the Handler.
 type request struct {
 	place
-	h      *Handler
-	w      *responseWriter
-	r      *http.Request
-	access Access
-	above  string   // of a PROPFIND above the prefix: its path, with a slash at its end
-	held   []func() // release the locks that the request was made under
-	rooms  map[*tree]usage
+	h         *Handler
+	w         *responseWriter
+	r         *http.Request
+	access    Access
+	above     string   // of a PROPFIND above the prefix: its path, with a slash at its end
+	ifTag     string   // the entity tag by which the If header holds
+	submitted []string // the tokens in the If header
+	held      []func() // release the locks that the request was made under
+	rooms     map[*tree]usage
+	owners    int // bytes of owners of locks in the answer
 }
 
 // methods is how each HTTP method but OPTIONS is served. An error that it
@@ -110,7 +115,8 @@ const allow = "OPTIONS, GET, HEAD, PUT, DELETE, MKCOL, COPY, MOVE, PROPFIND, PRO
 // ServeHTTP answers one request. What the user may do is taken from the
 // request's context, where WithAccess has put it.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	q := &request{h: h, w: &responseWriter{ResponseWriter: w}, r: r, access: AccessOf(r.Context())}
+	q := &request{h: h, r: r, access: AccessOf(r.Context())}
+	q.w = &responseWriter{ResponseWriter: w, c: http.NewResponseController(w), idle: h.idle}
 	defer q.end()
 	if err := q.serve(); err != nil {
 		q.fail(err)
@@ -206,6 +212,7 @@ func (q *request) end() {
 	for _, release := range q.held {
 		release()
 	}
+	q.w.renew() // the server has yet to send what it has buffered
 	p := recover()
 	if p == nil {
 		return
@@ -220,21 +227,36 @@ func (q *request) end() {
 	q.answerError(http.StatusInternalServerError, "")
 }
 
+// idleTimeout is how long a client may take over the next bytes of a request
+// body, or leave the next of an answer unread. macOS and Windows give up long
+// before; a client that is gone without a word would otherwise hold its
+// upload's buffers, or a connection to the store and its locks, for ever.
+const idleTimeout = 5 * time.Minute
+
 // responseWriter notes whether the answer has begun, and whether the client
-// was there to take it.
+// was there to take it. It writes under a deadline that each write renews; the
+// server takes it off after the request.
 type responseWriter struct {
 	http.ResponseWriter
+	c     *http.ResponseController // of the ResponseWriter
+	idle  time.Duration
 	began bool
 	gone  bool
 }
 
+// renew gives the client its time for the next bytes. A ResponseWriter without
+// deadlines belongs to a server that sets its own.
+func (w *responseWriter) renew() { _ = w.c.SetWriteDeadline(time.Now().Add(w.idle)) }
+
 func (w *responseWriter) WriteHeader(code int) {
 	w.began = w.began || code >= http.StatusOK
+	w.renew()
 	w.ResponseWriter.WriteHeader(code)
 }
 
 func (w *responseWriter) Write(p []byte) (int, error) {
 	w.began = true
+	w.renew()
 	n, err := w.ResponseWriter.Write(p)
 	w.gone = w.gone || err != nil
 	return n, err
@@ -243,31 +265,22 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 // Unwrap is for http.ResponseController.
 func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// idleTimeout is how long a client may take over the next bytes of a request
-// body. macOS and Windows give up long before; a client that is gone without a
-// word would otherwise hold its upload's buffers for ever.
-const idleTimeout = 5 * time.Minute
-
 // body is the request's body under a read deadline that each read renews. It
 // hides everything but Read, so that nobody can copy around it.
 type body struct {
 	r *http.Request
-	c *http.ResponseController
+	w *responseWriter
 }
 
-func (q *request) body() *body {
-	return &body{r: q.r, c: http.NewResponseController(q.w)}
-}
+func (q *request) body() *body { return &body{r: q.r, w: q.w} }
 
 func (b *body) Read(p []byte) (int, error) {
-	// A ResponseWriter without deadlines belongs to a server that sets its
-	// own; the body is read all the same.
-	_ = b.c.SetReadDeadline(time.Now().Add(idleTimeout))
+	_ = b.w.c.SetReadDeadline(time.Now().Add(b.w.idle)) // as in renew
 	n, err := b.r.Body.Read(p)
 	if err != nil {
 		// The server watches the connection while the store finishes its work:
 		// that must not run into the deadline.
-		_ = b.c.SetReadDeadline(time.Time{})
+		_ = b.w.c.SetReadDeadline(time.Time{})
 	}
 	return n, err
 }

@@ -26,6 +26,10 @@ const (
 // listing repeats it.
 const maxOwner = 4 << 10
 
+// maxOwners is how many bytes of them one answer tells; later owners are left
+// out, as RFC 4918 section 15.8 allows.
+const maxOwners = 1 << 20
+
 // lock answers LOCK. Where nothing lies yet it makes an empty file (RFC 4918
 // section 7.3), but only if the store says for sure that nothing does.
 func (q *request) lock() error {

@@ -249,6 +249,43 @@ func TestSharedLocks(t *testing.T) {
 	d.want(423, "PUT", "/r/f", "x")
 }
 
+// Whoever takes many shared locks with long owners fills no memory, and makes
+// no listing large, nor the buffers that are kept for the next one.
+func TestLockBomb(t *testing.T) {
+	d := newDrive(t)
+	for i := range 1000 {
+		d.object(fmt.Sprintf("d/%d", i), "", "")
+	}
+	body := strings.Replace(sharedBody, "http://example.org/me", strings.Repeat("x", 4000), 1)
+	for range 64 {
+		d.want(200, "LOCK", "/r/d/", body)
+	}
+	d.want(503, "LOCK", "/r/d/", body)
+	for _, tt := range []struct {
+		path, depth string
+		most        int
+	}{
+		{"/r/d/1", "0", 512 << 10},
+		{"/r/d/", "1", 32 << 20}, // a thousand times 64 locks without their owners
+	} {
+		a := d.want(207, "PROPFIND", tt.path, `<D:propfind xmlns:D="DAV:"><D:prop><D:lockdiscovery/></D:prop></D:propfind>`, "Depth: "+tt.depth)
+		if len(a.body) > tt.most {
+			t.Errorf("PROPFIND of %s: %d bytes, want at most %d", tt.path, len(a.body), tt.most)
+		}
+		if got := strings.Count(a.body, "<D:owner>"); got == 0 || got > maxOwners/4000 {
+			t.Errorf("PROPFIND of %s tells %d owners", tt.path, got)
+		}
+	}
+	for range 100 {
+		p := multistatusBuffers.Get().(*[]byte)
+		if cap(*p) > maxPooled {
+			t.Fatalf("a buffer of %d bytes is kept", cap(*p))
+		}
+	}
+	d.want(423, "PUT", "/r/d/1", "x")
+	d.want(204, "PUT", "/r/d/1", "x", "If: (<"+d.lockTokens("/r/d/1")[0]+">)")
+}
+
 // A folder locked with depth 0 keeps strangers from adding to it, but not from
 // writing what is in it.
 func TestLockedFolderKeepsItsMembers(t *testing.T) {

@@ -40,13 +40,13 @@ func (q *request) proppatch() error {
 	if err != nil {
 		return err
 	}
-	if err := q.checkWrite(&n); err != nil {
-		return err
-	}
 	if err := q.permit(effect{on: q.place}); err != nil {
 		return err
 	}
-	p := patch{q: q, changes: changes}
+	if err := q.checkWrite(&n); err != nil {
+		return err
+	}
+	p := patch{q: q, changes: changes, pinned: !q.conditions().none()}
 	n, err = p.run(ctx, n)
 	if err != nil {
 		return err
@@ -128,6 +128,7 @@ func (e *element) content() string {
 type patch struct {
 	q        *request
 	changes  []change
+	pinned   bool      // to the version that a condition is about
 	outcomes []outcome // of each change
 
 	dir   bool
@@ -182,7 +183,7 @@ func (p *patch) run(ctx context.Context, n node) (node, error) {
 		switch {
 		case err == nil:
 			return kept, nil
-		case errors.Is(err, providers.ErrPrecondition) && attempt < maxPatchAttempts:
+		case errors.Is(err, providers.ErrPrecondition) && !p.pinned && attempt < maxPatchAttempts:
 			n.whole = false
 		case errors.Is(err, providers.ErrTooLarge), errors.Is(err, errors.ErrUnsupported):
 			p.q.logFailure(err)

@@ -183,7 +183,7 @@ func (q *request) appendActiveLock(b []byte, l locks.Lock) []byte {
 		b = append(b, '0')
 	}
 	b = append(b, "</D:depth>"...)
-	if l.OwnerXML != "" {
+	if q.owners += len(l.OwnerXML); l.OwnerXML != "" && q.owners <= maxOwners {
 		// Written by appendElement when the lock was taken: escaped, and
 		// independent of declarations around it.
 		b = append(append(append(b, "<D:owner>"...), l.OwnerXML...), "</D:owner>"...)

@@ -2,6 +2,7 @@ package davfs
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"mime"
 	"net/http"
@@ -21,19 +22,24 @@ func (q *request) put() error {
 	if q.r.Header.Get("Content-Range") != "" {
 		return &statusError{code: http.StatusBadRequest, why: "a part of a file cannot be written, only the whole"}
 	}
-	if err := q.permit(effect{on: q.place, member: true, mayExist: true}); err != nil {
+	write := effect{on: q.place, member: true, mayExist: true}
+	if err := q.permit(write); err != nil {
 		return err
 	}
 	cond, err := q.writeCondition()
 	if err != nil {
 		return err
 	}
-	n, created, err := q.tree.put(q.r.Context(), q.path, q.body(), providers.PutOptions{
+	body := &guardedBody{Reader: q.body(), permit: func() error { return q.permitStill(write) }}
+	n, created, err := q.tree.put(q.r.Context(), q.path, body, providers.PutOptions{
 		Condition:   cond,
 		Size:        q.r.ContentLength, // -1, SizeUnknown, where it is chunked
 		ContentType: bodyType(q.r.Header.Get("Content-Type")),
 		Metadata:    q.sentMtime(),
 	})
+	if body.denied != nil {
+		return body.denied
+	}
 	if err != nil {
 		return err
 	}
@@ -47,6 +53,28 @@ func (q *request) put() error {
 	}
 	q.created(created)
 	return nil
+}
+
+// guardedBody asks at its end, before the store makes a file of it, whether it
+// may still be one: while it arrived somebody may have locked the file, and must
+// not see it change after that.
+type guardedBody struct {
+	io.Reader
+	permit func() error
+	denied error
+}
+
+func (b *guardedBody) Read(p []byte) (int, error) {
+	if b.denied != nil {
+		return 0, b.denied
+	}
+	n, err := b.Reader.Read(p)
+	if err == io.EOF {
+		if b.denied = b.permit(); b.denied != nil {
+			err = b.denied
+		}
+	}
+	return n, err
 }
 
 // created answers 201 or, for what was there before, 204.

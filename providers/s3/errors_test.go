@@ -171,6 +171,29 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
+// TestErrorsShown: what a server wrote is repeated without keys, and briefly,
+// wherever it wrote it.
+func TestErrorsShown(t *testing.T) {
+	key, err := sse.NewKey([]byte(strings.Repeat("w", 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newTestBucket(t, sse.Settings{WriteKey: key})
+	evil := key.Base64() + strings.Repeat("long", 1000)
+	for name, err := range map[string]error{
+		"code":      sdkError(400, evil, "", nil),
+		"message":   sdkError(400, "InvalidRequest", evil, nil),
+		"request":   sdkError(500, "InternalError", "", http.Header{"X-Amz-Request-Id": {evil}}),
+		"region":    sdkError(301, "PermanentRedirect", "", http.Header{"X-Amz-Bucket-Region": {evil}}),
+		"no answer": &url.Error{Op: "Get", URL: "https://x", Err: errors.New("malformed HTTP response " + evil)},
+	} {
+		text := b.fail(t.Context(), "open", "k", err).Error()
+		if strings.Contains(text, key.Base64()) || len(text) > 1000 {
+			t.Errorf("%s: %d bytes: %.300s", name, len(text), text)
+		}
+	}
+}
+
 func TestKeyringOrder(t *testing.T) {
 	key := func(b byte) sse.Key {
 		k, err := sse.NewKey([]byte(strings.Repeat(string(rune(b)), 32)))

@@ -168,6 +168,12 @@ func (f *fakeStore) do(r *http.Request, op, key string, body []byte, h http.Head
 	case "Delete":
 		delete(f.objects, key)
 		return 204
+	case "List":
+		fmt.Fprint(w, "<ListBucketResult>")
+		for key, o := range f.objects {
+			fmt.Fprintf(w, "<Contents><Key>%s</Key><Size>%d</Size><ETag>%s</ETag></Contents>", key, len(o.data), o.etag)
+		}
+		fmt.Fprint(w, "</ListBucketResult>")
 	case "Get", "Head":
 		o := f.objects[key]
 		if !there {

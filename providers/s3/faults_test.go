@@ -99,6 +99,35 @@ func journalNotes(t *testing.T, stateDir string) []string {
 	return notes
 }
 
+type transportFunc func(*http.Request) (*http.Response, error)
+
+func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestPanicInPart: a bug in the work on one part is that upload's error.
+func TestPanicInPart(t *testing.T) {
+	f, b := newFakeStore(t)
+	large := put(t, b, "large", noise(6<<20))
+	b.SetCopyLimits(3<<20, 3<<20)
+	if _, err := b.Copy(t.Context(), "copy", large, providers.CopyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	b.WrapTransport(func(next http.RoundTripper) http.RoundTripper {
+		return transportFunc(func(r *http.Request) (*http.Response, error) {
+			if r.URL.Query().Get("partNumber") == "2" {
+				panic("a bug")
+			}
+			return next.RoundTrip(r)
+		})
+	})
+	_, err := b.Put(t.Context(), "k", bytes.NewReader(noise(11<<20)), providers.PutOptions{Size: 11 << 20})
+	if !errors.Is(err, providers.ErrUnavailable) || f.state("k") != "nothing" || f.state("upload of k") != "nothing" {
+		t.Errorf("Put: %v", err)
+	}
+	if _, err = b.Copy(t.Context(), "k", large, providers.CopyOptions{}); !errors.Is(err, providers.ErrUnavailable) || f.state("upload of k") != "nothing" {
+		t.Errorf("Copy: %v", err)
+	}
+}
+
 // TestRetries: one fault is none.
 func TestRetries(t *testing.T) {
 	store := testserver.SharedMinIO(t)

@@ -181,6 +181,11 @@ func (b *Bucket) putWhole(ctx context.Context, w writing, data []byte) (provider
 		return err
 	})
 	size := int64(len(data))
+	if tries.lost.Load() && examine(err).kind() == providers.ErrPrecondition {
+		if s, ok := b.ownWrite(ctx, w.key, tries, data); ok {
+			return b.stored(w.key, size, w.opts, &s.obj.ETag, s.answer, middleware.Metadata{}), nil
+		}
+	}
 	if err != nil {
 		return providers.Object{}, b.uncertain(ctx, w.key, tries, written{size: size}, b.writeError(ctx, "put", w.key, w.opts.Condition, err))
 	}

@@ -1,8 +1,10 @@
 package s3
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -177,4 +179,34 @@ func (b *Bucket) uncertain(ctx context.Context, key string, tries *attempts, w w
 		return &told
 	}
 	return err
+}
+
+// ownWrite looks whether what refuses a conditional write is this very write:
+// an attempt whose answer was lost has put it there, and stands in the way of
+// the next. It is, if it has come into being since, is sealed, and has the
+// same content, so that nobody can tell it from another writer's.
+func (b *Bucket) ownWrite(ctx context.Context, key string, tries *attempts, data []byte) (standing, bool) {
+	s, err := b.inspect(ctx, key, nil)
+	w := written{size: int64(len(data)), start: tries.start}
+	if err != nil || !w.wroteIt(s) || !b.crypt.confirmed(s.answer) {
+		return standing{}, false
+	}
+	if len(data) == 0 {
+		return s, true
+	}
+	body, _, err := b.open(ctx, "put", key, providers.OpenOptions{IfMatch: s.obj.ETag})
+	if err != nil {
+		return standing{}, false
+	}
+	defer body.Close()
+	for buf := make([]byte, smallBody); ; {
+		n, err := body.Read(buf)
+		if n > len(data) || !bytes.Equal(buf[:n], data[:n]) {
+			return standing{}, false
+		}
+		data = data[n:]
+		if err != nil {
+			return s, err == io.EOF && len(data) == 0
+		}
+	}
 }

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"sealdav/providers"
+	"sealdav/sse"
 )
 
 // TestLiesUnsealed: a store that stops sealing after the probe, in every way it
@@ -180,6 +182,91 @@ func TestOutcomeUnknown(t *testing.T) {
 			}
 			if got := f.state("k"); got != tc.want {
 				t.Errorf("what lies there is %s, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
+// TestRefusalEnds: an object that no key opened is tried again once it is
+// another, by our own hand or as a listing shows.
+func TestRefusalEnds(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		replace func(*testing.T, *fakeStore, providers.Bucket)
+	}{
+		{"put", func(t *testing.T, _ *fakeStore, b providers.Bucket) { put(t, b, "k", []byte("new")) }},
+		{"listed", func(t *testing.T, f *fakeStore, b providers.Bucket) {
+			list(t, b)
+			f.tell(func() { f.store("k", []byte("new"), false) })
+			list(t, b)
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			f := &fakeStore{objects: map[string]fakeObject{}}
+			f.store("k", []byte("old"), true)
+			b := open(t, config(fake(t, f.ServeHTTP), "b", sse.Settings{})) // one candidate: no key
+			if _, _, err := b.Open(t.Context(), "k", providers.OpenOptions{}); !errors.Is(err, providers.ErrKey) {
+				t.Fatalf("without the key: %v, want ErrKey", err)
+			}
+			tc.replace(t, f, b)
+			if got := string(read(t, b, "k")); got != "new" {
+				t.Errorf("reads %q", got)
+			}
+		})
+	}
+}
+
+func list(t *testing.T, b providers.Bucket) {
+	t.Helper()
+	for _, err := range b.List(t.Context(), "", providers.ListOptions{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestAnswerLostUnderCondition: the answer to a conditional write is lost, and
+// its repetition finds its own object in the way.
+func TestAnswerLostUnderCondition(t *testing.T) {
+	for _, tc := range []struct {
+		name, content string
+		ours          bool // the write was carried out
+	}{
+		{"folder marker", "", true},
+		{"content", "mine", true},
+		{"another writer came first", "mine", false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			f, b := newFakeStore(t)
+			var lost atomic.Bool
+			lose := func(w http.ResponseWriter, op, _ string) bool {
+				if op != "Put" || lost.Swap(true) {
+					return false
+				}
+				w.WriteHeader(500)
+				return true
+			}
+			f.tell(func() {
+				if tc.ours {
+					f.after = lose
+				} else {
+					f.before = func(w http.ResponseWriter, op, key string) bool {
+						if !lose(w, op, key) {
+							return false
+						}
+						f.tell(func() { f.store("k", []byte("them"), true) })
+						return true
+					}
+				}
+			})
+			obj, err := b.Put(t.Context(), "k", strings.NewReader(tc.content), providers.PutOptions{Condition: providers.Condition{IfAbsent: true}, Size: int64(len(tc.content))})
+			switch {
+			case tc.ours && err != nil:
+				t.Errorf("our own write stands in our way: %v", err)
+			case tc.ours && obj.ETag != stat(t, b, "k").ETag:
+				t.Errorf("told the ETag %s, it is %s", obj.ETag, stat(t, b, "k").ETag)
+			case !tc.ours && !errors.Is(err, providers.ErrPrecondition):
+				t.Errorf("got %v, want ErrPrecondition", err)
 			}
 		})
 	}
