@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -402,4 +404,29 @@ func TestHelperUpload(t *testing.T) {
 	}()
 	_, err := b.Put(t.Context(), "killed", body, providers.PutOptions{Size: providers.SizeUnknown})
 	t.Fatalf("Put returned: %v", err)
+}
+
+// TestSlowClients: clients that announce content and do not send it keep no
+// other from uploading.
+func TestSlowClients(t *testing.T) {
+	f, b := newFakeStore(t)
+	var slow sync.WaitGroup
+	defer slow.Wait()
+	for i := range 9 { // there are eight buffers
+		body, feed := io.Pipe()
+		slow.Go(func() {
+			_, err := b.Put(t.Context(), fmt.Sprint("slow", i), body, providers.PutOptions{Size: 1 << 20})
+			if !errors.Is(err, providers.ErrBody) {
+				t.Errorf("an upload that broke off: %v, want ErrBody", err)
+			}
+		})
+		defer feed.CloseWithError(io.ErrUnexpectedEOF) // all of them before the wait
+		if _, err := feed.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(t, b, "k", noise(1<<20))
+	if got := f.state("k"); !strings.HasPrefix(got, "sealed") {
+		t.Errorf("the upload is %.20q", got)
+	}
 }
