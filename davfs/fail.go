@@ -3,8 +3,10 @@ package davfs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"strconv"
@@ -117,12 +119,46 @@ func (q *request) level(err error) slog.Level {
 	return slog.LevelDebug
 }
 
+// attrs describe a failure. Names of files are nobody's business but their
+// owner's: they, and errors in full, are for debugging only.
 func (q *request) attrs(err error) []slog.Attr {
-	attrs := []slog.Attr{slog.String("method", q.r.Method)}
+	attrs := []slog.Attr{slog.String("method", q.r.Method), slog.Int("status", statusOf(err))}
+	debug := q.h.log.Enabled(q.r.Context(), slog.LevelDebug)
 	if q.tree != nil {
-		attrs = append(attrs, slog.String("remote", q.tree.remote.Name), slog.String("path", q.path))
+		attrs = append(attrs, slog.String("remote", q.tree.remote.Name))
+		if debug {
+			attrs = append(attrs, slog.String("path", q.path))
+		}
 	}
-	return append(attrs, slog.Int("status", statusOf(err)), slog.Any("err", err))
+	if debug {
+		return append(attrs, slog.Any("err", err))
+	}
+	return append(attrs, slog.String("err", nameless(err)))
+}
+
+// nameless says of an error what an operator has to know, and which file it was
+// about not: the texts of stores and systems have names in them.
+func nameless(err error) string {
+	text := http.StatusText(statusOf(err))
+	e, ok := errors.AsType[*providers.Error](err)
+	if ok {
+		text = e.Op + ": " + e.Kind.Error()
+	}
+	if why := explain(err); why != "" {
+		text += ": " + why
+	}
+	if p, ok := errors.AsType[*partialError](err); ok && len(p.failures) > 1 {
+		text = fmt.Sprintf("%d members failed, the first: %s", len(p.failures), text)
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		text += " (" + op.Error() + ")"
+	} else if code, ok := errors.AsType[interface { // what the store calls it
+		error
+		ErrorCode() string
+	}](err); ok {
+		text += " (" + code.ErrorCode() + ")"
+	}
+	return text
 }
 
 // answerError answers code with one line of text for a person.

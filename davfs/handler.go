@@ -2,11 +2,9 @@ package davfs
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -206,25 +204,12 @@ func (q *request) options() error {
 	return nil
 }
 
-// end releases what the request held, and turns a panic into a 500, or into a
-// broken connection where an answer has begun: it must not look complete.
+// end releases what the request held. A panic is the server's to answer.
 func (q *request) end() {
 	for _, release := range q.held {
 		release()
 	}
 	q.w.renew() // the server has yet to send what it has buffered
-	p := recover()
-	if p == nil {
-		return
-	}
-	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-		panic(http.ErrAbortHandler)
-	}
-	q.h.log.Error("panic in a request", "method", q.r.Method, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-	if q.w.began {
-		panic(http.ErrAbortHandler)
-	}
-	q.answerError(http.StatusInternalServerError, "")
 }
 
 // idleTimeout is how long a client may take over the next bytes of a request

@@ -256,13 +256,20 @@ func (p *propfind) single() error {
 			n.obj.Encryption = keyMissing
 		}
 	}
-	if err == nil && p.exact && n.obj.Encryption != keyMissing {
-		err = t.describe(ctx, &n)
-	}
 	if err != nil {
 		return err
 	}
-	p.respond(resource{tree: t, node: n, locks: p.covering, self: true})
+	return p.alone(n)
+}
+
+// alone answers for what was found at the URL.
+func (p *propfind) alone(n node) error {
+	if p.exact && n.obj.Encryption != keyMissing {
+		if err := p.q.tree.describe(p.q.r.Context(), &n); err != nil {
+			return err
+		}
+	}
+	p.respond(resource{tree: p.q.tree, node: n, locks: p.covering, self: true})
 	return nil
 }
 
@@ -272,10 +279,12 @@ func (p *propfind) folder() error {
 	self := node{path: p.q.path, dir: true}
 	first := true
 	for n, err := range p.q.tree.children(p.q.r.Context(), p.q.path) {
-		if first && errors.Is(err, errNotDir) {
+		switch {
+		case first && errors.Is(err, errNotDir):
+			return p.alone(n)
+		case first && errors.Is(err, providers.ErrKey):
 			return p.single()
-		}
-		if err != nil {
+		case err != nil:
 			return err
 		}
 		if first {

@@ -162,6 +162,18 @@ func TestPropfindCostsOneListing(t *testing.T) {
 	d.counter.Reset()
 	d.propfind("/r/dir", "0", "")
 	d.wantCalls("stat dir", "list dir/")
+	d.counter.Reset()
+	if p := d.propfind("/r/dir/f1", "1", ""); len(p) != 1 {
+		t.Errorf("a file of depth 1: %d responses", len(p))
+	}
+	d.wantCalls("list dir/f1/", "stat dir/f1")
+	// A file whose key is not known is there, whatever the depth.
+	d.fail("stat dir/f1", providers.ErrKey)
+	for _, depth := range []string{"0", "1"} {
+		if p := d.propfind("/r/dir/f1", depth, ""); len(p) != 1 {
+			t.Errorf("a file without its key, depth %s: %d responses", depth, len(p))
+		}
+	}
 }
 
 func TestPropfindDepth(t *testing.T) {

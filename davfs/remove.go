@@ -102,7 +102,9 @@ func onlyFailure(err error) error {
 
 // remover deletes keys that come in their order, a batch at a time. A folder's
 // marker comes before its members but is deleted after them, and stays if one
-// of them does: what remains is still where it was.
+// of them is known to have failed. It is not waited for: a marker may go in the
+// same batch as the members, of which the store refuses one. The folder exists
+// all the same then, through that one.
 type remover struct {
 	t        *tree
 	markers  []string // of the folders that contain the last key, outermost first

@@ -275,7 +275,11 @@ func (t *tree) child(parent string, e providers.Entry) (n node, ok bool) {
 	}
 	if !speakable(key[len(dirKey(parent)):]) {
 		if _, before := t.warned.LoadOrStore(parent, true); !before {
-			t.log.Warn("a folder has keys that no URL can name; they are not shown", "folder", parent, "key", e.Key)
+			attrs := []any{}
+			if t.log.Enabled(context.Background(), slog.LevelDebug) { // as in request.attrs
+				attrs = append(attrs, "folder", parent, "key", e.Key)
+			}
+			t.log.Warn("a folder has keys that no URL can name; they are not shown", attrs...)
 		}
 		return node{}, false
 	}
@@ -293,8 +297,8 @@ func (t *tree) child(parent string, e providers.Entry) (n node, ok bool) {
 
 // children yields what lies in a folder, sorted by key (a folder's has a slash
 // at its end), from one listing. If there is no such folder the first pair is
-// fs.ErrNotExist (or errNotDir when a file is there), so a caller knows before
-// it has written anything. Where the file "a" lies beside the folder "a/" both
+// fs.ErrNotExist, or the file with errNotDir when that is there, so a caller
+// knows before it has written anything. Where the file "a" lies beside the folder "a/" both
 // are yielded.
 func (t *tree) children(ctx context.Context, path string) iter.Seq2[node, error] {
 	return func(yield func(node, error) bool) {
@@ -343,11 +347,11 @@ func (t *tree) fetch(ctx context.Context, path string, yield func(node, error) b
 		}
 	}
 	if !found {
-		_, err := t.statFile(ctx, path)
+		n, err := t.statFile(ctx, path)
 		if err == nil {
 			err = errNotDir
 		}
-		yield(node{}, err)
+		yield(n, err)
 		return
 	}
 	fill.commit()

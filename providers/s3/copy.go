@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"net/http"
 	"strings"
 	"time"
 
@@ -140,7 +142,7 @@ func (b *Bucket) copyWhole(ctx context.Context, c copying) (providers.Object, er
 		in.ContentDisposition, in.ContentEncoding, in.ContentLanguage = h.ContentDisposition, h.ContentEncoding, h.ContentLanguage
 	}
 	var out *awss3.CopyObjectOutput
-	following, tries := following(ctx)
+	following, tries := following(allowCopy(ctx, c.src.Size))
 	err := b.reading(following, "copy", c.src.Key, c.tag(), func(ctx context.Context, _ sse.Candidate) (err error) {
 		out, err = b.client.CopyObject(ctx, in, b.sourceCondition(c.tag()))
 		return err
@@ -157,13 +159,29 @@ func (b *Bucket) copyWhole(ctx context.Context, c copying) (providers.Object, er
 	return b.copied(ctx, c, a, w, aws.ToTime(out.CopyObjectResult.LastModified))
 }
 
-// copyError is the error of a copy that the store refused.
+// copyError is the error of a copy that the store refused. A store that holds
+// the source under another key refuses it in the same words as one that does
+// not permit the copy, so the source is looked at.
 func (b *Bucket) copyError(ctx context.Context, c copying, err error) error {
-	if errors.Is(err, errNoKeyFits) {
-		b.keys.refuse(c.src.Key)
+	f := examine(err)
+	noKey := errors.Is(err, errNoKeyFits)
+	if !noKey && !(f.status == 403 && errors.Is(err, fs.ErrPermission)) {
+		if e, ok := errors.AsType[*providers.Error](err); ok && e.Advice == "" {
+			e.Advice = b.writeAdvice(f)
+		}
+		return err
 	}
-	if e, ok := errors.AsType[*providers.Error](err); ok && e.Advice == "" {
-		e.Advice = b.writeAdvice(examine(err))
+	switch _, looked := b.Stat(ctx, c.src.Key); {
+	case errors.Is(looked, providers.ErrKey):
+		b.keys.refuse(c.src.Key)
+		return noKeyFits("copy", c.src.Key)
+	case looked != nil:
+		return err // its permissions are in doubt, not those of writing
+	case noKey:
+		f = &failure{status: http.StatusForbidden}
+	}
+	if e, ok := errors.AsType[*providers.Error](err); ok && (noKey || e.Advice == "") {
+		return &providers.Error{Op: "copy", Key: c.dst, Kind: fs.ErrPermission, Err: f, Advice: b.writeAdvice(f)}
 	}
 	return err
 }
@@ -278,7 +296,9 @@ func (u *upload) copyAll(ctx context.Context, src providers.Object) error {
 	for from, number := int64(0), int32(1); from < src.Size && ctx.Err() == nil; from, number = from+size, number+1 {
 		to := min(from+size, src.Size) - 1
 		group.Go(func() error {
-			return u.guarded(func() error { return u.copyPart(ctx, src, number, fmt.Sprintf("bytes=%d-%d", from, to)) })
+			return u.guarded(func() error {
+				return u.copyPart(allowCopy(ctx, size), src, number, fmt.Sprintf("bytes=%d-%d", from, to))
+			})
 		})
 	}
 	return group.Wait()

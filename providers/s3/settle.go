@@ -22,6 +22,7 @@ const cleanupTime = 30 * time.Second
 // The advice on writes that the store did not confirm.
 const (
 	adviceUnverified = "the store accepted the write without confirming the encryption the remote asks for, so it may ignore encryption headers; nothing was kept. Use a store that supports this encryption, or change the remote's sse options"
+	adviceRemoved    = "the store accepted the write without confirming the encryption the remote asks for, so it may ignore encryption headers; what it wrote was removed again, and an object that it replaced is gone with it unless the bucket keeps versions. Use a store that supports this encryption, or change the remote's sse options"
 	adviceSealed     = "the store accepted the write without confirming the encryption the remote asks for; what lies there now is encrypted so all the same. Write it again"
 	adviceNotRemoved = "the store did not confirm the encryption the remote asks for, and what it wrote could not be removed again: remove that object by hand, it may lie there unencrypted"
 	adviceNotSeen    = "the store did not say what became of the write, nor what lies there now: if that is new, it may be unencrypted; look at it once the store answers again"
@@ -154,7 +155,7 @@ func (b *Bucket) left(ctx context.Context, key, advice string, err error) error 
 
 // unverified removes what was written and returns the error that says so.
 func (b *Bucket) unverified(ctx context.Context, op, key string, w written) error {
-	e := &providers.Error{Op: op, Key: key, Kind: providers.ErrUnverified, Advice: adviceUnverified}
+	e := &providers.Error{Op: op, Key: key, Kind: providers.ErrUnverified, Advice: adviceRemoved}
 	sealed, err := b.settle(ctx, key, w)
 	switch {
 	case err != nil:

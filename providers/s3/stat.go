@@ -13,17 +13,6 @@ import (
 	"sealdav/sse"
 )
 
-// errNoAnswer ends a request that was not answered in time.
-var errNoAnswer = errors.New("no answer in time")
-
-// withPatience returns a context that ends when patience does, unless arrived
-// is called first.
-func (b *Bucket) withPatience(ctx context.Context) (_ context.Context, arrived func(), cancel func()) {
-	ctx, stop := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(b.limits.patience, func() { stop(errNoAnswer) })
-	return ctx, func() { timer.Stop() }, func() { timer.Stop(); stop(nil) }
-}
-
 // Stat implements providers.Bucket. A HEAD is answered without a body, so a
 // refusal that may be about keys, and the first 404, are looked into with a
 // GET of one byte.

@@ -34,7 +34,7 @@ func newHTTPClient(caFile, caBundle string, log *slog.Logger) (*http.Client, err
 			if err != nil {
 				return nil, err
 			}
-			return &bufferedConn{Conn: conn, in: bufio.NewReaderSize(conn, readBuffer)}, nil
+			return sendingConn{&bufferedConn{Conn: conn, in: bufio.NewReaderSize(conn, readBuffer)}}, nil
 		},
 		Protocols:             protocols,
 		TLSClientConfig:       &tls.Config{RootCAs: roots},
@@ -43,9 +43,6 @@ func newHTTPClient(caFile, caBundle string, log *slog.Logger) (*http.Client, err
 		MaxIdleConnsPerHost:   64,
 		IdleConnTimeout:       90 * time.Second,
 		ExpectContinueTimeout: time.Second,
-		// A store may copy gigabytes before it answers; this only ends what
-		// will never be answered. Short operations have patience.
-		ResponseHeaderTimeout: 5 * time.Minute,
 		// Objects that are stored compressed are served as they are.
 		DisableCompression: true,
 		WriteBufferSize:    64 << 10,
