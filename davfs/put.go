@@ -22,6 +22,13 @@ func (q *request) put() error {
 	if q.r.Header.Get("Content-Range") != "" {
 		return &statusError{code: http.StatusBadRequest, why: "a part of a file cannot be written, only the whole"}
 	}
+	if err := q.checkEncoding(); err != nil {
+		return err
+	}
+	content, err := q.digested(q.body())
+	if err != nil {
+		return err
+	}
 	write := effect{on: q.place, member: true, mayExist: true}
 	if err := q.permit(write); err != nil {
 		return err
@@ -30,7 +37,7 @@ func (q *request) put() error {
 	if err != nil {
 		return err
 	}
-	body := &guardedBody{Reader: q.body(), permit: func() error { return q.permitStill(write) }}
+	body := &guardedBody{Reader: content, permit: func() error { return q.permitStill(write) }}
 	n, created, err := q.tree.put(q.r.Context(), q.path, body, providers.PutOptions{
 		Condition:   cond,
 		Size:        q.r.ContentLength, // -1, SizeUnknown, where it is chunked

@@ -3,6 +3,7 @@ package providers
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // DefaultPartSize is the size of a part of a multipart upload, and the
@@ -22,15 +23,23 @@ const DefaultTransferMemory = 256 << 20
 type Buffers struct {
 	size  int
 	slots chan struct{}
-	free  sync.Pool
+
+	mu sync.Mutex
+	// free are those not lent. A sync.Pool would drop them at a collection and
+	// make new ones beside the garbage, above the bound.
+	free []*[]byte
+	idle *time.Timer // drops free once nothing was lent for a while
 }
+
+// keepFree is how long buffers are kept after the last was given back.
+const keepFree = 10 * time.Second
 
 // NewBuffers returns Buffers of partSize bytes each and at most maxBytes
 // together (at least one buffer).
 func NewBuffers(partSize int, maxBytes int64) *Buffers {
 	n := max(1, int(maxBytes/int64(partSize)))
 	b := &Buffers{size: partSize, slots: make(chan struct{}, n)}
-	b.free.New = func() any { return new(make([]byte, partSize)) }
+	b.idle = time.AfterFunc(keepFree, b.release)
 	return b
 }
 
@@ -41,12 +50,12 @@ func (b *Buffers) Size() int { return b.size }
 func (b *Buffers) Get(ctx context.Context) (*[]byte, error) {
 	select {
 	case b.slots <- struct{}{}:
-		return b.free.Get().(*[]byte), nil
+		return b.take(), nil
 	default:
 	}
 	select {
 	case b.slots <- struct{}{}:
-		return b.free.Get().(*[]byte), nil
+		return b.take(), nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
@@ -54,6 +63,31 @@ func (b *Buffers) Get(ctx context.Context) (*[]byte, error) {
 
 // Put takes a buffer back.
 func (b *Buffers) Put(p *[]byte) {
-	b.free.Put(p)
+	b.mu.Lock()
+	b.free = append(b.free, p)
+	b.mu.Unlock()
 	<-b.slots
+	if len(b.slots) == 0 {
+		b.idle.Reset(keepFree)
+	}
+}
+
+func (b *Buffers) take() *[]byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if n := len(b.free); n > 0 {
+		p := b.free[n-1]
+		b.free = b.free[:n-1]
+		return p
+	}
+	return new(make([]byte, b.size))
+}
+
+// release frees the buffers, so that an idle server is a small one.
+func (b *Buffers) release() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.slots) == 0 {
+		b.free = nil
+	}
 }

@@ -2,7 +2,6 @@ package providers
 
 import (
 	"context"
-	"errors"
 	"time"
 )
 
@@ -11,7 +10,17 @@ import (
 const Patience = 30 * time.Second
 
 // ErrNoAnswer ends a request that was not answered in time.
-var ErrNoAnswer = errors.New("no answer in time")
+var ErrNoAnswer error = noAnswer{}
+
+// noAnswer is a deadline to errors.Is, so that it becomes a 504. The SDKs of
+// stores, which look for methods, must not repeat the request: whoever waits
+// has waited.
+type noAnswer struct{}
+
+func (noAnswer) Error() string        { return "no answer in time" }
+func (noAnswer) Is(target error) bool { return target == context.DeadlineExceeded }
+func (noAnswer) CanceledError() bool  { return true }
+func (noAnswer) NonRetriable()        {}
 
 // WithPatience returns a context that ends when patience does, with ErrNoAnswer
 // for its cause, unless arrived is called first. cancel releases it.

@@ -33,6 +33,14 @@ var explanations = []explanation{
 		func(r config.Remote) string {
 			return "see that the keys in sse of " + table(r) + " are the right ones"
 		}},
+	{providers.ErrCredentials, "the store does not accept the credentials",
+		func(r config.Remote) string {
+			return "set access_key_id and secret_access_key (and session_token, if they are temporary) of " + table(r) + ", or profile, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, to those of the store; whether it takes them: aws sts get-caller-identity, or a listing with the store's own tool"
+		}},
+	{errors.ErrUnsupported, "the store has no encryption of the kind the remote asks for, or it is not set up there",
+		func(r config.Remote) string {
+			return "change sse of " + table(r) + " to an encryption that the store supports, or set up its KMS"
+		}},
 	{fs.ErrPermission, "the store knows the credentials, or the lack of them, and does not permit this",
 		func(r config.Remote) string {
 			switch r.URL.Store {

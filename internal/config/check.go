@@ -250,8 +250,10 @@ func (r *Remote) checkEncryption(b *binder, key toml.Key) {
 		for _, e := range split(err) {
 			at := key
 			if option, ok := errors.AsType[*sse.Error](e); ok { // in a table it has a place
-				if inside := sub(key, strings.TrimLeft(option.Option, "-")); b.has(inside...) {
-					at = inside
+				for _, name := range []string{strings.TrimLeft(option.Option, "-"), option.Option} {
+					if inside := sub(key, name); b.has(inside...) {
+						at = inside
+					}
 				}
 			}
 			b.find(at, "%s", strings.TrimPrefix(e.Error(), "sse: "))
@@ -259,6 +261,7 @@ func (r *Remote) checkEncryption(b *binder, key toml.Key) {
 		return
 	}
 	r.Settings = set
+	r.warnOfVariable(b, key)
 	if r.sseIsLiteral() {
 		b.literals = append(b.literals, shown(key))
 	}
@@ -271,6 +274,18 @@ func (r *Remote) checkEncryption(b *binder, key toml.Key) {
 	}
 	if err := set.CheckEndpoint(scheme, r.InsecureKeysOverHTTP); err != nil {
 		b.find(key, "%s", strings.TrimPrefix(err.Error(), "sse: "))
+	}
+}
+
+// warnOfVariable tells of options that are set for the other scheme of a store.
+func (r *Remote) warnOfVariable(b *binder, key toml.Key) {
+	mine, other := sse.Variable(r.URL.Scheme), sse.Variable(r.URL.Kind())
+	if r.SSE != nil || mine == other {
+		return
+	}
+	_, set := b.env(mine)
+	if options, _ := b.env(other); !set && options != "" {
+		b.warn(key, "%s is set, but %s:// remotes go by %s, which is not: this one has no options", other, r.URL.Scheme, mine)
 	}
 }
 

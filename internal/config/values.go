@@ -141,6 +141,11 @@ func ParseURL(text string) (URL, error) {
 	if !bucketName.MatchString(bucket) {
 		return URL{}, fmt.Errorf("needs a bucket: %s://bucket/prefix (credentials, ports and queries are no part of it)", scheme)
 	}
+	for segment := range strings.SplitSeq(prefix, "/") {
+		if segment == "." || segment == ".." {
+			return URL{}, errors.New("has a folder . or .., which no path leads to")
+		}
+	}
 	return URL{Scheme: scheme, Store: store, Bucket: bucket, Path: strings.Trim(prefix, "/")}, nil
 }
 

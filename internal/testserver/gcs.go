@@ -63,7 +63,7 @@ type gcsRules struct {
 	ignore         string // the operation that drops the encryption asked for
 	pretend        string // the operation that drops it and says nothing of that
 	alter          func(answer map[string]any)
-	leaky          bool   // reads need no key
+	leaky          bool // reads need no key
 }
 
 const gcsKMSKey = "projects/test/locations/europe-west3/keyRings/ring/cryptoKeys/key"

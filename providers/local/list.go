@@ -121,6 +121,10 @@ func (b *Bucket) readDir(dir string) (*os.Root, []item, error) {
 	}
 	root, err := b.root.OpenRoot(name)
 	if err != nil {
+		// Of a file the system's own error has no number to go by.
+		if info, statErr := b.root.Stat(name); statErr == nil && !info.IsDir() {
+			err = fs.ErrNotExist
+		}
 		return nil, nil, absent(err)
 	}
 	all, err := readNames(root, dir)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"net/http"
 	"strings"
 	"time"
 
@@ -76,6 +78,16 @@ type copying struct {
 	metadata map[string]string // encoded; of opts, if they replace
 }
 
+// tag is the ETag that the source must have. A folder's marker need not have
+// any: it holds nothing, and MinIO tells its ETag in one form in a listing and
+// in another to a HEAD if it is sealed.
+func (c copying) tag() string {
+	if c.src.Size == 0 && strings.HasSuffix(c.src.Key, "/") {
+		return ""
+	}
+	return c.src.ETag
+}
+
 // source is the value of x-amz-copy-source.
 func (b *Bucket) source(key string) *string {
 	return aws.String(b.bucket + "/" + escapePath(b.base+key))
@@ -108,7 +120,7 @@ func (b *Bucket) sourceCondition(etag string) func(*awss3.Options) {
 func (b *Bucket) copyWhole(ctx context.Context, c copying) (providers.Object, error) {
 	in := &awss3.CopyObjectInput{
 		Bucket: &b.bucket, Key: b.full(c.dst), CopySource: b.source(c.src.Key),
-		CopySourceIfMatch: optional(c.src.ETag),
+		CopySourceIfMatch: optional(c.tag()),
 		IfMatch:           optional(c.opts.IfMatch), IfNoneMatch: absent(c.opts.Condition),
 	}
 	switch {
@@ -130,9 +142,9 @@ func (b *Bucket) copyWhole(ctx context.Context, c copying) (providers.Object, er
 		in.ContentDisposition, in.ContentEncoding, in.ContentLanguage = h.ContentDisposition, h.ContentEncoding, h.ContentLanguage
 	}
 	var out *awss3.CopyObjectOutput
-	following, tries := following(ctx)
-	err := b.reading(following, "copy", c.src.Key, c.src.ETag, func(ctx context.Context, _ sse.Candidate) (err error) {
-		out, err = b.client.CopyObject(ctx, in, b.sourceCondition(c.src.ETag))
+	following, tries := following(allowCopy(ctx, c.src.Size))
+	err := b.reading(following, "copy", c.src.Key, c.tag(), func(ctx context.Context, _ sse.Candidate) (err error) {
+		out, err = b.client.CopyObject(ctx, in, b.sourceCondition(c.tag()))
 		return err
 	})
 	if err != nil {
@@ -147,13 +159,29 @@ func (b *Bucket) copyWhole(ctx context.Context, c copying) (providers.Object, er
 	return b.copied(ctx, c, a, w, aws.ToTime(out.CopyObjectResult.LastModified))
 }
 
-// copyError is the error of a copy that the store refused.
+// copyError is the error of a copy that the store refused. A store that holds
+// the source under another key refuses it in the same words as one that does
+// not permit the copy, so the source is looked at.
 func (b *Bucket) copyError(ctx context.Context, c copying, err error) error {
-	if errors.Is(err, errNoKeyFits) {
-		b.keys.refuse(c.src.Key)
+	f := examine(err)
+	noKey := errors.Is(err, errNoKeyFits)
+	if !noKey && !(f.status == 403 && errors.Is(err, fs.ErrPermission)) {
+		if e, ok := errors.AsType[*providers.Error](err); ok && e.Advice == "" {
+			e.Advice = b.writeAdvice(f)
+		}
+		return err
 	}
-	if e, ok := errors.AsType[*providers.Error](err); ok && e.Advice == "" {
-		e.Advice = b.writeAdvice(examine(err))
+	switch _, looked := b.Stat(ctx, c.src.Key); {
+	case errors.Is(looked, providers.ErrKey):
+		b.keys.refuse(c.src.Key)
+		return noKeyFits("copy", c.src.Key)
+	case looked != nil:
+		return err // its permissions are in doubt, not those of writing
+	case noKey:
+		f = &failure{status: http.StatusForbidden}
+	}
+	if e, ok := errors.AsType[*providers.Error](err); ok && (noKey || e.Advice == "") {
+		return &providers.Error{Op: "copy", Key: c.dst, Kind: fs.ErrPermission, Err: f, Advice: b.writeAdvice(f)}
 	}
 	return err
 }
@@ -268,7 +296,9 @@ func (u *upload) copyAll(ctx context.Context, src providers.Object) error {
 	for from, number := int64(0), int32(1); from < src.Size && ctx.Err() == nil; from, number = from+size, number+1 {
 		to := min(from+size, src.Size) - 1
 		group.Go(func() error {
-			return u.guarded(func() error { return u.copyPart(ctx, src, number, fmt.Sprintf("bytes=%d-%d", from, to)) })
+			return u.guarded(func() error {
+				return u.copyPart(allowCopy(ctx, size), src, number, fmt.Sprintf("bytes=%d-%d", from, to))
+			})
 		})
 	}
 	return group.Wait()

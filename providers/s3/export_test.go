@@ -17,7 +17,7 @@ func (b *Bucket) SetCopyLimits(object, part int64) {
 func (b *Bucket) SetMaxParts(n int) { b.limits.parts = n }
 
 // SetPatience lowers how long a store may take to answer.
-func (b *Bucket) SetPatience(d time.Duration) { b.limits.patience = d }
+func (b *Bucket) SetPatience(d time.Duration) { b.limits.patience, b.limits.answer = d, d }
 
 // WrapTransport puts a transport between a bucket and its store.
 func (b *Bucket) WrapTransport(wrap func(http.RoundTripper) http.RoundTripper) {

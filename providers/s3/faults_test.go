@@ -180,27 +180,74 @@ func TestLostAnswer(t *testing.T) {
 	}
 }
 
-// TestSilentStore: a store that takes requests and never answers.
+// TestSilentStore: a store that takes requests of one kind and never answers
+// them. The end of patience is a deadline, and nobody's wish.
 func TestSilentStore(t *testing.T) {
-	store := fake(t, func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		<-r.Context().Done()
-		panic(http.ErrAbortHandler) // to return would be to answer
-	})
-	b, sealed := open(t, config(store, "b", sse.Settings{})), open(t, config(store, "b", customerKey))
-	b.SetPatience(50 * time.Millisecond)
-	sealed.SetPatience(50 * time.Millisecond)
-	_, statErr := b.Stat(t.Context(), "k")
-	_, _, openErr := b.Open(t.Context(), "k", providers.OpenOptions{})
-	var listErr error
-	for _, err := range b.List(t.Context(), "", providers.ListOptions{}) {
-		listErr = err
-	}
-	_, putErr := sealed.Put(t.Context(), "k", strings.NewReader("x"), providers.PutOptions{Size: 1})
-	for what, err := range map[string]error{"Put, by its probe": putErr, "Stat": statErr, "Open": openErr, "List": listErr, "Delete": b.Delete(t.Context(), "k"), "Delete of two": b.Delete(t.Context(), "k", "l")} {
-		if !errors.Is(err, providers.ErrUnavailable) || errors.Is(err, context.Canceled) {
-			t.Errorf("%s: %v, want ErrUnavailable", what, err)
+	large := string(noise(6 << 20))
+	put := func(content string) func(context.Context, *s3.Bucket, providers.Object) error {
+		return func(ctx context.Context, b *s3.Bucket, _ providers.Object) error {
+			_, err := b.Put(ctx, "k", strings.NewReader(content), providers.PutOptions{Size: int64(len(content))})
+			return err
 		}
+	}
+	copy := func(ctx context.Context, b *s3.Bucket, src providers.Object) error {
+		_, err := b.Copy(ctx, "k", src, providers.CopyOptions{})
+		return err
+	}
+	for _, tc := range []struct {
+		op string
+		do func(context.Context, *s3.Bucket, providers.Object) error
+	}{
+		{"Put", put("small")},
+		{"Create", put(large)},
+		{"Part", put(large)},
+		{"Complete", put(large)},
+		{"Copy", copy},
+		{"PartCopy", func(ctx context.Context, b *s3.Bucket, src providers.Object) error {
+			b.SetCopyLimits(3, 3)
+			return copy(ctx, b, src)
+		}},
+		{"Head", func(ctx context.Context, b *s3.Bucket, _ providers.Object) error {
+			_, err := b.Stat(ctx, "src")
+			return err
+		}},
+		{"Get", func(ctx context.Context, b *s3.Bucket, _ providers.Object) error {
+			_, _, err := b.Open(ctx, "src", providers.OpenOptions{})
+			return err
+		}},
+		{"List", func(ctx context.Context, b *s3.Bucket, _ providers.Object) (err error) {
+			for _, err = range b.List(ctx, "", providers.ListOptions{}) {
+			}
+			return err
+		}},
+		{"Delete", func(ctx context.Context, b *s3.Bucket, _ providers.Object) error { return b.Delete(ctx, "src") }},
+		{"DeleteBatch", func(ctx context.Context, b *s3.Bucket, _ providers.Object) error { return b.Delete(ctx, "src", "k") }},
+	} {
+		t.Run(tc.op, func(t *testing.T) {
+			f, b := newFakeStore(t)
+			src := stat(t, b, "src")
+			if strings.HasPrefix(tc.op, "P") { // what comes first has to be answered
+				_ = put(large)(t.Context(), b, src)
+			}
+			end := make(chan struct{})
+			t.Cleanup(func() { close(end) })
+			f.before = func(_ http.ResponseWriter, op, _ string) bool {
+				if op == tc.op {
+					<-end
+				}
+				return op == tc.op
+			}
+			b.SetPatience(300 * time.Millisecond)
+			err := tc.do(t.Context(), b, src)
+			if !errors.Is(err, providers.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+				t.Errorf("%v, want ErrUnavailable for want of an answer", err)
+			}
+			ctx, leave := context.WithCancel(t.Context())
+			leave()
+			if err := tc.do(ctx, b, src); !errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("the client has left: %v, want context.Canceled", err)
+			}
+		})
 	}
 }
 

@@ -112,9 +112,11 @@ type limits struct {
 	// patience is how long a request without a body of note, its retries
 	// included, may take to be answered.
 	patience time.Duration
+	// answer is how long an answer to what was sent may take to begin.
+	answer time.Duration
 }
 
-var defaultLimits = limits{copyObject: 5 << 30, copyPart: 512 << 20, parts: 10_000, patience: providers.Patience}
+var defaultLimits = limits{copyObject: 5 << 30, copyPart: 512 << 20, parts: 10_000, patience: providers.Patience, answer: time.Minute}
 
 // Open opens a bucket. It talks to no server, but for aborting in the
 // background what an earlier process left (StateDir).
@@ -205,7 +207,7 @@ func (b *Bucket) connect(ctx context.Context, cfg Config) error {
 		if o.Region == "" {
 			o.Region = "us-east-1"
 		}
-		o.APIOptions = append(o.APIOptions, b.crypt.attach, follow)
+		o.APIOptions = append(o.APIOptions, b.crypt.attach, b.await, follow)
 		// The SDK's request log prints keys; there is no switch for it here.
 		o.ClientLogMode = 0
 		o.Logger = logging.Nop{}
@@ -255,6 +257,7 @@ func newRetryer() aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = 4
 		o.MaxBackoff = 4 * time.Second
+		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(noCertificateRetries)}, o.Retryables...)
 	})
 }
 

@@ -22,8 +22,10 @@ const cleanupTime = 30 * time.Second
 // The advice on writes that the store did not confirm.
 const (
 	adviceUnverified = "the store accepted the write without confirming the encryption the remote asks for, so it may ignore encryption headers; nothing was kept. Use a store that supports this encryption, or change the remote's sse options"
+	adviceRemoved    = "the store accepted the write without confirming the encryption the remote asks for, so it may ignore encryption headers; what it wrote was removed again, and an object that it replaced is gone with it unless the bucket keeps versions. Use a store that supports this encryption, or change the remote's sse options"
 	adviceSealed     = "the store accepted the write without confirming the encryption the remote asks for; what lies there now is encrypted so all the same. Write it again"
 	adviceNotRemoved = "the store did not confirm the encryption the remote asks for, and what it wrote could not be removed again: remove that object by hand, it may lie there unencrypted"
+	adviceAnother    = "the store did not confirm the encryption the remote asks for; what lies there now is not encrypted so, and was left, for it is not what was written: look at it"
 	adviceNotSeen    = "the store did not say what became of the write, nor what lies there now: if that is new, it may be unencrypted; look at it once the store answers again"
 	adviceOnlyCopy   = "the store did not confirm the encryption the remote asks for, and the object may lie there unencrypted. It was not removed, for it is the only copy: renaming it on this drive seals it, if the store does again"
 )
@@ -122,6 +124,8 @@ func (b *Bucket) settle(ctx context.Context, key string, w written) (sealed bool
 		return false, b.left(ctx, key, adviceNotSeen, err)
 	case b.crypt.confirmed(s.answer):
 		return true, nil
+	case !w.wroteIt(s) && w.answered:
+		return false, b.left(ctx, key, adviceAnother, nil)
 	case !w.wroteIt(s):
 		return false, nil
 	case w.onlyCopy:
@@ -154,7 +158,7 @@ func (b *Bucket) left(ctx context.Context, key, advice string, err error) error 
 
 // unverified removes what was written and returns the error that says so.
 func (b *Bucket) unverified(ctx context.Context, op, key string, w written) error {
-	e := &providers.Error{Op: op, Key: key, Kind: providers.ErrUnverified, Advice: adviceUnverified}
+	e := &providers.Error{Op: op, Key: key, Kind: providers.ErrUnverified, Advice: adviceRemoved}
 	sealed, err := b.settle(ctx, key, w)
 	switch {
 	case err != nil:

@@ -44,7 +44,11 @@ func TestLiesUnsealed(t *testing.T) {
 			f, b := newFakeStore(t)
 			src := stat(t, b, "src")
 			f.tell(func() { tc.lie(f) })
-			wantUnverified(t, "the write", tc.do(t, b, src))
+			err := tc.do(t, b, src)
+			wantUnverified(t, "the write", err)
+			if strings.Contains(providers.Advice(err), "nothing was kept") {
+				t.Errorf("the advice conceals that what was replaced is gone: %v", err)
+			}
 			if got := f.state("k"); got != "nothing" {
 				t.Errorf("left behind: %.20s", got)
 			}

@@ -13,11 +13,6 @@ import (
 	"sealdav/sse"
 )
 
-// withPatience is providers.WithPatience for as long as this bucket has it.
-func (b *Bucket) withPatience(ctx context.Context) (_ context.Context, arrived func(), cancel func()) {
-	return providers.WithPatience(ctx, b.limits.patience)
-}
-
 // Stat implements providers.Bucket. A HEAD is answered without a body, so a
 // refusal that may be about keys, and the first 404, are looked into with a
 // GET of one byte.
