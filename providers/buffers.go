@@ -2,7 +2,9 @@ package providers
 
 import (
 	"context"
+	"runtime/debug"
 	"sync"
+	"time"
 )
 
 // DefaultPartSize is the size of a part of a multipart upload, and the
@@ -13,6 +15,10 @@ const DefaultPartSize = 16 << 20
 // the process together (max_transfer_memory): 256 MiB.
 const DefaultTransferMemory = 256 << 20
 
+// idleTime is how long the buffers are kept once none is lent: the next upload
+// of a burst is to find them, an idle process is to be small.
+const idleTime = 30 * time.Second
+
 // Buffers lends buffers of one part each, under one bound for the whole
 // process. When all are lent, Get waits: many uploads slow each other down
 // instead of failing or growing the process.
@@ -22,16 +28,18 @@ const DefaultTransferMemory = 256 << 20
 type Buffers struct {
 	size  int
 	slots chan struct{}
-	free  sync.Pool
+
+	mu   sync.Mutex
+	free []*[]byte
+	lent int
+	idle *time.Timer // runs while none is lent
 }
 
 // NewBuffers returns Buffers of partSize bytes each and at most maxBytes
 // together (at least one buffer).
 func NewBuffers(partSize int, maxBytes int64) *Buffers {
 	n := max(1, int(maxBytes/int64(partSize)))
-	b := &Buffers{size: partSize, slots: make(chan struct{}, n)}
-	b.free.New = func() any { return new(make([]byte, partSize)) }
-	return b
+	return &Buffers{size: partSize, slots: make(chan struct{}, n)}
 }
 
 // Size is the length of each buffer in bytes.
@@ -41,19 +49,54 @@ func (b *Buffers) Size() int { return b.size }
 func (b *Buffers) Get(ctx context.Context) (*[]byte, error) {
 	select {
 	case b.slots <- struct{}{}:
-		return b.free.Get().(*[]byte), nil
+		return b.take(), nil
 	default:
 	}
 	select {
 	case b.slots <- struct{}{}:
-		return b.free.Get().(*[]byte), nil
+		return b.take(), nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
 }
 
+func (b *Buffers) take() *[]byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lent++
+	if b.idle != nil {
+		b.idle.Stop()
+	}
+	if n := len(b.free); n > 0 {
+		p := b.free[n-1]
+		b.free[n-1] = nil
+		b.free = b.free[:n-1]
+		return p
+	}
+	return new(make([]byte, b.size))
+}
+
 // Put takes a buffer back.
 func (b *Buffers) Put(p *[]byte) {
-	b.free.Put(p)
+	b.mu.Lock()
+	b.free = append(b.free, p)
+	if b.lent--; b.lent == 0 {
+		b.idle = time.AfterFunc(idleTime, b.drop)
+	}
+	b.mu.Unlock()
 	<-b.slots
+}
+
+// drop gives the memory back to the system. Without FreeOSMemory the process
+// would keep it for minutes.
+func (b *Buffers) drop() {
+	b.mu.Lock()
+	idle := b.lent == 0
+	if idle {
+		b.free = nil
+	}
+	b.mu.Unlock()
+	if idle {
+		debug.FreeOSMemory()
+	}
 }
