@@ -66,7 +66,7 @@ func explain(err error) string {
 	if errors.Is(err, locks.ErrBadHeader) {
 		return err.Error() // says what is wrong with what the client sent
 	}
-	for _, plain := range []error{errNoParent, errIsDir, errNotDir, errSame, errOverlap, errLitter, locks.ErrTooMany} {
+	for _, plain := range []error{errIsDir, errNotDir, errSame, errOverlap, errLitter} {
 		if errors.Is(err, plain) {
 			return plain.Error()
 		}
@@ -74,7 +74,34 @@ func explain(err error) string {
 	if err == fs.ErrPermission { // bare, it is a tree's; a store's has an advice
 		return "this is read-only"
 	}
-	return providers.Advice(err)
+	if why := providers.Advice(err); why != "" {
+		return why
+	}
+	for _, row := range plainly {
+		if errors.Is(err, row.kind) {
+			return row.why
+		}
+	}
+	if _, ok := errors.AsType[*bodyError](err); ok {
+		return "the upload did not arrive whole, and nothing of it was stored; send it again"
+	}
+	return ""
+}
+
+// plainly says what a person can do about errors that have no advice of their
+// own.
+var plainly = []struct {
+	kind error
+	why  string
+}{
+	{errNoParent, errNoParent.Error() + "; make it first"},
+	{locks.ErrTooMany, "there are too many locks; those that no client refreshes end by themselves, so try again later"},
+	{providers.ErrPrecondition, "what lies there now is not what the request was meant for; look again before you replace it"},
+	{providers.ErrUnverified, "the store did not confirm the encryption that this remote asks for; the log of the server says more"},
+	{providers.ErrQuota, "the store has no room left; delete something first, or have its quota raised"},
+	{providers.ErrThrottled, "the store asks for a slower pace; try again in a moment"},
+	{providers.ErrUnavailable, "the store cannot be reached, or failed; try again, and if that does not help look into the log of the server"},
+	{providers.ErrKey, "this is sealed with a key that the remote does not have; it is added as --sse-read-c-key"},
 }
 
 // fail answers a request that failed.
@@ -97,7 +124,11 @@ func (q *request) fail(err error) {
 		header.Set("Retry-After", retryAfter)
 	}
 	if e, ok := errors.AsType[*statusError](err); ok && e.condition != "" {
-		q.answerXML(code, `<D:error xmlns:D="DAV:">`+e.condition+"</D:error>\n")
+		b := append([]byte(`<D:error xmlns:D="DAV:">`), e.condition...)
+		if e.why != "" { // for people; clients pass by what they do not know (RFC 4918 section 17)
+			b = append(appendText(append(b, `<message xmlns="`+nsSealdav+`">`...), e.why), "</message>"...)
+		}
+		q.answerXML(code, string(b)+"</D:error>\n")
 		return
 	}
 	q.answerError(code, explain(err))

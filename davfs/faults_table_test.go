@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -298,5 +299,27 @@ func (d *faultDrive) wantSettled(clean *faultDrive) {
 	d.Helper()
 	for i, s := range []*store{d.r, d.other} {
 		wantSettled(d.T, d.at, s, []*store{clean.r, clean.other}[i])
+	}
+}
+
+// TestEveryFailureIsExplained: whatever a store can answer with, a person is
+// told in a sentence unless the status says it all.
+func TestEveryFailureIsExplained(t *testing.T) {
+	saysAll := []error{context.Canceled, context.DeadlineExceeded, fs.ErrNotExist, fs.ErrExist, fs.ErrInvalid,
+		providers.ErrNotModified, providers.ErrRange, providers.ErrTooLarge, errors.ErrUnsupported}
+	for _, row := range kindStatus {
+		if slices.Contains(saysAll, row.kind) {
+			continue
+		}
+		err := row.kind
+		if err == providers.ErrBody {
+			err = &bodyError{io.ErrUnexpectedEOF}
+		}
+		if why := explain(err); why == "" && row.kind != providers.ErrPlain { // that has always an advice
+			t.Errorf("%v: nothing is said", row.kind)
+		}
+	}
+	if got := explain(&providers.Error{Kind: providers.ErrKey, Advice: "do this"}); got != "do this" {
+		t.Errorf("an advice becomes %q", got)
 	}
 }

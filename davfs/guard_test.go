@@ -2,11 +2,9 @@ package davfs
 
 import (
 	"context"
-	"io"
 	"testing"
 
 	"sealdav/davfs/locks"
-	"sealdav/providers/providertest"
 )
 
 // expiring is a system of locks in which one ends just before it is held, and
@@ -76,20 +74,7 @@ func TestLockDuringUpload(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newDrive(t, "d/f", "d/g")
-			r, w := io.Pipe()
-			started := make(chan struct{})
-			d.faults.Hook = func(op providertest.Op) error {
-				if op.Name == "put" && op.When == providertest.Before {
-					close(started)
-				}
-				return nil
-			}
-			done := make(chan answer)
-			go func() { done <- d.send("PUT", tt.path, r, -1) }()
-			if _, err := io.WriteString(w, "begun before"); err != nil {
-				t.Fatal(err)
-			}
-			<-started
+			w, done := d.upload(tt.path, "begun before")
 			d.lock(tt.lock[0], tt.lock[1:]...)
 			w.Close()
 			if a := <-done; a.StatusCode != tt.code {

@@ -143,18 +143,7 @@ func TestLockRefresh(t *testing.T) {
 func TestLockDuringPut(t *testing.T) {
 	d := newDrive(t, "f")
 	token := d.lock("/r/f")
-	r, w := io.Pipe()
-	started := make(chan struct{})
-	d.faults.Hook = func(op providertest.Op) error {
-		if op.Name == "put" && op.When == providertest.Before {
-			close(started)
-		}
-		return nil
-	}
-	done := make(chan answer)
-	go func() { done <- d.send("PUT", "/r/f", r, -1, "If: (<"+token+">)") }()
-	io.WriteString(w, "first ")
-	<-started
+	w, done := d.upload("/r/f", "first ", "If: (<"+token+">)")
 	d.want(200, "LOCK", "/r/f", "", "If: (<"+token+">)", "Timeout: Second-600")
 	d.want(204, "UNLOCK", "/r/f", "", "Lock-Token: <"+token+">")
 	io.WriteString(w, "second")
@@ -163,6 +152,27 @@ func TestLockDuringPut(t *testing.T) {
 		t.Errorf("PUT: %d %v", a.StatusCode, a.err)
 	}
 	d.wantContent("f", "first second")
+}
+
+// upload begins a PUT, and returns once it is at the store. The rest of the body
+// is what is written then.
+func (d *drive) upload(path, begin string, headers ...string) (rest *io.PipeWriter, done <-chan answer) {
+	d.Helper()
+	started := make(chan struct{})
+	d.faults.Hook = func(op providertest.Op) error {
+		if op.Name == "put" && op.When == providertest.Before {
+			close(started)
+		}
+		return nil
+	}
+	r, w := io.Pipe()
+	answers := make(chan answer, 1)
+	go func() { answers <- d.send("PUT", path, r, -1, headers...) }()
+	if _, err := io.WriteString(w, begin); err != nil {
+		d.Fatal(err)
+	}
+	<-started
+	return w, answers
 }
 
 func TestUnlock(t *testing.T) {

@@ -85,7 +85,7 @@ func TestQuota(t *testing.T) {
 	d.wantQuota(left(len("content of a")))
 
 	a := d.want(507, "PUT", "/r/big", strings.Repeat("x", 200))
-	if !strings.Contains(a.body, "<D:quota-not-exceeded/>") {
+	if !strings.Contains(a.body, "<D:quota-not-exceeded/>") || !strings.Contains(a.body, "delete something first") {
 		t.Errorf("body %s", a.body)
 	}
 	d.want(507, "PUT", "/r/a", strings.Repeat("x", 101))

@@ -33,8 +33,9 @@ AWS_S3OPTIONS says (ALT_AWS_S3OPTIONS for alts3://):
   AWS_S3OPTIONS="--sse-write-c AES256 --sse-write-c-key KEY" sealdav serve s3://bucket/prefix
 ` + configHelp + `
 
-SIGTERM and SIGINT let the running uploads finish, for drain_timeout at most; a
-second signal breaks them off, which leaves the old files as they were.`,
+SIGTERM, SIGINT and SIGHUP (a closed terminal; not under nohup) let the running
+uploads finish, for drain_timeout at most; a second signal breaks them off,
+which leaves the old files as they were.`,
 		setup: func(flags *flag.FlagSet) runner {
 			s := &serve{
 				config: configFlag(flags),
@@ -192,12 +193,16 @@ func openLocks(state string) (locks.System, error) {
 }
 
 // signals returns contexts that end with the first and with the second SIGTERM,
-// SIGINT or SIGHUP (a closed terminal). A third ends the process at once.
+// SIGINT or SIGHUP (a closed terminal), which nohup has us ignore. A third ends
+// the process at once.
 func signals(ctx context.Context) (stop, force context.Context, release func()) {
 	stop, cancelStop := context.WithCancel(ctx)
 	force, cancelForce := context.WithCancel(context.WithoutCancel(ctx))
 	got := make(chan os.Signal, 2)
-	signal.Notify(got, syscall.SIGTERM, os.Interrupt, syscall.SIGHUP)
+	signal.Notify(got, syscall.SIGTERM, os.Interrupt)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(got, syscall.SIGHUP)
+	}
 	go func() {
 		for _, cancel := range []context.CancelFunc{cancelStop, cancelForce} {
 			select {
