@@ -42,6 +42,9 @@ type cache struct {
 	fills   map[folderID][]*fill
 	writes  map[writeID][]*write
 	timer   *time.Timer // set while there are folders that can expire
+	// large are folders that were seen to be there with more than a page in
+	// them, and until when that is taken for granted.
+	large map[folderID]time.Time
 	// nodes are what single requests to the store have found, in the cache of
 	// a request only, until it writes.
 	nodes map[nodeID]node
@@ -171,6 +174,7 @@ func newCache(ttl time.Duration, maxEntries int) *cache {
 	return &cache{
 		ttl: ttl, max: maxEntries, big: min(maxCachedFolder, maxEntries-1),
 		folders: make(map[folderID]*listing),
+		large:   make(map[folderID]time.Time),
 		fills:   make(map[folderID][]*fill),
 		writes:  make(map[writeID][]*write),
 	}
@@ -233,6 +237,33 @@ func (c *cache) sweep() {
 	if len(c.folders) > 0 {
 		c.timer = time.AfterFunc(2*c.ttl, c.sweep)
 	}
+}
+
+// maxLarge bounds the folders that are noted as large.
+const maxLarge = 1024
+
+// noteLarge notes that a write has found a page of members in the folder at
+// path, and there are more: the next one need not look at a page again to know
+// that the folder exists.
+func (c *cache) noteLarge(t *tree, path string) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.large) >= maxLarge {
+		clear(c.large)
+	}
+	c.large[folderID{t, path}] = time.Now().Add(c.ttl)
+}
+
+func (c *cache) isLarge(t *tree, path string) bool {
+	if c == nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Before(c.large[folderID{t, path}])
 }
 
 // sight tells of path what its parent's listing says; ok is false if none is
@@ -348,6 +379,11 @@ func (c *cache) forget(t *tree, path string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	clear(c.nodes)
+	for id := range c.large {
+		if below(id) {
+			delete(c.large, id)
+		}
+	}
 	for id, l := range c.folders {
 		if below(id) {
 			c.drop(l)

@@ -205,6 +205,44 @@ func TestCacheOverlap(t *testing.T) {
 	}
 }
 
+// TestCacheKeepsOverlapped: a listing during which something was written is
+// kept with that in it, so that many uploads at once do not list a folder each.
+func TestCacheKeepsOverlapped(t *testing.T) {
+	s := newStore("d/", "d/a")
+	tr := treeOn(s, time.Hour)
+	first := true
+	for range tr.children(t.Context(), "d") {
+		if first {
+			first = false
+			wantIs(t, "put", do("put", tr, "d/b")(t.Context()), nil)
+		}
+	}
+	s.cost()
+	if got := names(t, tr, "d"); !slices.Equal(got, []string{"d/a", "d/b"}) {
+		t.Errorf("the listing says %q", got)
+	}
+	wantCost(t, "a listing", s, "")
+}
+
+// TestCacheLarge: writes into a folder that does not fit a page look at a page
+// of it once.
+func TestCacheLarge(t *testing.T) {
+	s := newStore(numbered("d/", 1500)...)
+	tr := treeOn(s, time.Hour)
+	for i, tc := range []struct{ op, path, cost string }{
+		{"put", "d/x0", "2 list, 1 put"},
+		{"put", "d/x1", "1 list, 1 put"},
+		{"put", "d/0003", "1 list, 1 put"},
+		{"mkdir", "d/x2", "1 list, 1 put"},
+		{"remove", "d/0003", "1 delete, 1 list"},
+		{"put", "d/x3", "2 list, 1 put"}, // it may not be large any more
+	} {
+		s.cost()
+		wantIs(t, tc.op, do(tc.op, tr, tc.path)(t.Context()), nil)
+		wantCost(t, fmt.Sprintf("%d: %s %s", i, tc.op, tc.path), s, tc.cost)
+	}
+}
+
 // TestCacheContended: of two writes of one name that overlap nobody knows which
 // came last, so the listing is asked for again.
 func TestCacheContended(t *testing.T) {

@@ -9,14 +9,34 @@ import (
 )
 
 // fill is a listing that is being fetched, to be kept if it comes to its end.
-// A write of ours that ends meanwhile may or may not be in it, so it spoils
-// it: a listing must not bring back what was there before.
+// A write of ours that ends meanwhile may or may not be in it, so its outcome
+// is repeated on the listing in the end: that must not bring back what was
+// there before. What is not known to the last detail spoils it.
 type fill struct {
 	c       *cache
 	l       *listing
-	spoiled bool // c.mu
+	missed  []missed // c.mu
+	spoiled bool     // c.mu
 	tooBig  bool
 	done    bool
+}
+
+// missed is what a write did to the listing of its folder.
+type missed struct {
+	name string
+	do   func(l *listing, name string)
+}
+
+// maxMissed bounds the changes that a fill remembers.
+const maxMissed = 4096
+
+// miss has the fills repeat a change. c.mu is held.
+func miss(fills []*fill, ch missed) {
+	for _, f := range fills {
+		if f.missed = append(f.missed, ch); len(f.missed) > maxMissed {
+			f.missed, f.spoiled = nil, true
+		}
+	}
 }
 
 // fills are the fills of all caches that may keep one listing.
@@ -90,6 +110,9 @@ func (fs fills) finish(whole bool) {
 			delete(c.fills, id)
 		}
 		if whole && !f.spoiled && !f.tooBig {
+			for _, ch := range f.missed {
+				ch.do(f.l, ch.name)
+			}
 			c.keep(f.l)
 		}
 		c.mu.Unlock()
@@ -162,6 +185,7 @@ func (ws writes) put(n node) {
 
 // gone ends the write: the file, or the folder, is no longer there.
 func (ws writes) gone(dir bool) {
+	ws.notLarge()
 	ws.finish(func(l *listing, name string) {
 		i, found := slices.BinarySearchFunc(l.items, item{name: name, dir: dir}, compareItems)
 		if found {
@@ -175,9 +199,24 @@ func (ws writes) undone() { ws.finish(func(*listing, string) {}) }
 
 // fail ends a write of which nobody knows what it did. After put or gone it
 // does nothing.
-func (ws writes) fail() { ws.finish(nil) }
+func (ws writes) fail() {
+	ws.notLarge()
+	ws.finish(nil)
+}
 
-func (ws writes) finish(change func(l *listing, name string)) {
+// notLarge forgets that the folder is large, as what went was perhaps the last
+// in it.
+func (ws writes) notLarge() {
+	for _, w := range ws.in {
+		if w != nil && !w.done {
+			w.c.mu.Lock()
+			delete(w.c.large, w.id.folderID)
+			w.c.mu.Unlock()
+		}
+	}
+}
+
+func (ws writes) finish(do func(l *listing, name string)) {
 	if ws.over == nil {
 		return // nothing was begun
 	}
@@ -187,11 +226,11 @@ func (ws writes) finish(change func(l *listing, name string)) {
 			continue
 		}
 		w.done = true
-		w.c.end(w, change)
+		w.c.end(w, do)
 	}
 }
 
-func (c *cache) end(w *write, change func(l *listing, name string)) {
+func (c *cache) end(w *write, do func(l *listing, name string)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if rest := slices.DeleteFunc(c.writes[w.id], func(v *write) bool { return v == w }); len(rest) > 0 {
@@ -199,18 +238,21 @@ func (c *cache) end(w *write, change func(l *listing, name string)) {
 	} else {
 		delete(c.writes, w.id)
 	}
-	spoil(c.fills[w.id.folderID])
 	clear(c.nodes)
 	l := c.folders[w.id.folderID]
+	if do == nil || w.contended {
+		spoil(c.fills[w.id.folderID])
+		if l != nil {
+			c.drop(l)
+		}
+		return
+	}
+	miss(c.fills[w.id.folderID], missed{w.id.name, do})
 	if l == nil {
 		return
 	}
-	if change == nil || w.contended {
-		c.drop(l)
-		return
-	}
 	c.entries -= l.size()
-	change(l, w.id.name)
+	do(l, w.id.name)
 	c.entries += l.size()
 	for c.entries > c.max {
 		c.drop(c.lru.Back().Value.(*listing))

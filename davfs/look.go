@@ -3,6 +3,7 @@ package davfs
 import (
 	"context"
 	"io/fs"
+	"sync"
 
 	"sealdav/providers"
 )
@@ -10,6 +11,10 @@ import (
 // pageSize is how many entries of a parent's listing are looked at before a
 // write: a page of S3, so one request.
 const pageSize = 1000
+
+// namesPage is how many names that begin with that of a file are looked at to
+// find it and a folder of its name. What sorts between the two is rare.
+const namesPage = 32
 
 // sight is what is known of a path and of the folder it lies in.
 type sight struct {
@@ -74,6 +79,26 @@ func (t *tree) look(ctx context.Context, path string) (sight, error) {
 		return s, nil
 	}
 	parent, _ := splitPath(path)
+	if t.cache != nil {
+		// Many uploads at once would all list their folder otherwise.
+		wait, end := t.looking.begin(parent)
+		if wait == nil {
+			defer end()
+		} else {
+			select {
+			case <-wait:
+			case <-ctx.Done():
+				return sight{}, context.Cause(ctx)
+			}
+			if s, ok := t.known(ctx, path, toWrite); ok {
+				return s, nil
+			}
+		}
+	}
+	if t.cache.isLarge(t, parent) {
+		s := sight{parent: true, kept: parent == "", others: true}
+		return s, t.lookFurther(ctx, path, "", &s)
+	}
 	s := sight{parent: parent == "" || t.ephemeral, kept: parent == "" || t.ephemeral}
 	fill := t.beginFill(ctx, parent)
 	defer fill.end()
@@ -105,8 +130,36 @@ func (t *tree) look(ctx context.Context, path string) (sight, error) {
 		}
 		return s, nil
 	}
+	t.cache.noteLarge(t, parent)
 	err := t.lookFurther(ctx, path, last, &s)
 	return s, err
+}
+
+// looking are the folders that are being looked at for a write.
+type looking struct {
+	mu      sync.Mutex
+	folders map[string]chan struct{} // closed when that is done
+}
+
+// begin says that the caller looks at a folder now, until it calls end. If
+// somebody does already it returns a channel to wait for instead.
+func (l *looking) begin(folder string) (wait <-chan struct{}, end func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if wait, ok := l.folders[folder]; ok {
+		return wait, nil
+	}
+	if l.folders == nil {
+		l.folders = make(map[string]chan struct{})
+	}
+	done := make(chan struct{})
+	l.folders[folder] = done
+	return nil, func() {
+		l.mu.Lock()
+		delete(l.folders, folder)
+		l.mu.Unlock()
+		close(done)
+	}
 }
 
 // note adds a member of the folder to what is known.
@@ -148,7 +201,7 @@ func (t *tree) lookFurther(ctx context.Context, path, last string, s *sight) err
 // ("a-1", "a-2"... come before "a/") that the page ends before.
 func (t *tree) lookByName(ctx context.Context, path string, s *sight) (settled bool, err error) {
 	count := 0
-	for e, err := range t.list(ctx, path, providers.ListOptions{PageSize: pageSize}) {
+	for e, err := range t.list(ctx, path, providers.ListOptions{PageSize: namesPage}) {
 		if err != nil {
 			return false, err
 		}
@@ -159,7 +212,7 @@ func (t *tree) lookByName(ctx context.Context, path string, s *sight) (settled b
 		if e.Key >= dirKey(path) {
 			return true, nil
 		}
-		if count++; count == pageSize {
+		if count++; count == namesPage {
 			return false, nil
 		}
 	}

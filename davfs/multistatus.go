@@ -1,8 +1,11 @@
 package davfs
 
 import (
+	"compress/gzip"
+	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 )
 
@@ -24,6 +27,67 @@ type multistatus struct {
 	b       []byte
 	pooled  *[]byte
 	started bool
+	packs   bool         // the client takes gzip
+	zip     *gzip.Writer // while it does, and what there is is large enough
+}
+
+// gzipAt is the size of a document from which it is compressed: about a packet.
+const gzipAt = 1400
+
+// Level 1 halves the time of the next one and packs a listing nearly as well:
+// to a tenth.
+var gzipWriters = sync.Pool{New: func() any {
+	zip, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // fails on a wrong level only
+	return zip
+}}
+
+// pack has the document compressed, if the client of r takes that.
+func (m *multistatus) pack(r *http.Request) {
+	m.w.Header().Add("Vary", "Accept-Encoding")
+	m.packs = acceptsGzip(r.Header.Values("Accept-Encoding"))
+}
+
+// acceptsGzip reads Accept-Encoding (RFC 9110 section 12.5.3), whose weights
+// count only where they refuse.
+func acceptsGzip(values []string) bool {
+	for _, v := range values {
+		for coding := range strings.SplitSeq(v, ",") {
+			name, params, _ := strings.Cut(coding, ";")
+			if name = strings.TrimSpace(name); !strings.EqualFold(name, "gzip") && name != "x-gzip" {
+				continue
+			}
+			weight, ok := strings.CutPrefix(strings.ReplaceAll(params, " ", ""), "q=")
+			return !ok || strings.Trim(weight, "0.") != ""
+		}
+	}
+	return false
+}
+
+// start sends the header. The length is told where it is known.
+func (m *multistatus) start(whole bool) {
+	m.started = true
+	header := m.w.Header()
+	header.Set("Content-Type", contentTypeXML)
+	switch {
+	case m.packs && len(m.b) >= gzipAt:
+		header.Set("Content-Encoding", "gzip")
+		m.zip = gzipWriters.Get().(*gzip.Writer)
+		m.zip.Reset(m.w)
+	case whole:
+		header.Set("Content-Length", strconv.Itoa(len(m.b)))
+	}
+	m.w.WriteHeader(http.StatusMultiStatus)
+}
+
+// flush writes what has gathered.
+func (m *multistatus) flush() error {
+	to := io.Writer(m.w)
+	if m.zip != nil {
+		to = m.zip
+	}
+	_, err := to.Write(m.b)
+	m.b = m.b[:0]
+	return err
 }
 
 func newMultistatus(w http.ResponseWriter) *multistatus {
@@ -41,24 +105,21 @@ func (m *multistatus) grown() error {
 		return nil
 	}
 	if !m.started {
-		m.started = true
-		m.w.Header().Set("Content-Type", contentTypeXML)
-		m.w.WriteHeader(http.StatusMultiStatus)
+		m.start(false)
 	}
-	_, err := m.w.Write(m.b)
-	m.b = m.b[:0]
-	return err
+	return m.flush()
 }
 
 // close ends the document and writes the rest.
 func (m *multistatus) close() error {
 	m.b = append(m.b, "</D:multistatus>\n"...)
 	if !m.started {
-		m.w.Header().Set("Content-Type", contentTypeXML)
-		m.w.Header().Set("Content-Length", strconv.Itoa(len(m.b)))
-		m.w.WriteHeader(http.StatusMultiStatus)
+		m.start(true)
 	}
-	_, err := m.w.Write(m.b)
+	err := m.flush()
+	if m.zip != nil && err == nil {
+		err = m.zip.Close()
+	}
 	return err
 }
 
@@ -70,6 +131,10 @@ func (m *multistatus) release() {
 	}
 	*m.pooled = m.b[:0]
 	multistatusBuffers.Put(m.pooled)
+	if m.zip != nil {
+		m.zip.Reset(nil)
+		gzipWriters.Put(m.zip)
+	}
 }
 
 const contentTypeXML = `application/xml; charset="utf-8"`

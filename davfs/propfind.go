@@ -64,6 +64,7 @@ func (q *request) propfind() error {
 		return err
 	}
 	p.m = newMultistatus(q.w)
+	p.m.pack(q.r)
 	defer p.m.release()
 	switch {
 	case q.above != "":
@@ -245,7 +246,10 @@ func (p *propfind) root(deep bool) error {
 // single answers with depth 0.
 func (p *propfind) single() error {
 	ctx, t := p.q.r.Context(), p.q.tree
-	n, err := t.stat(ctx, p.q.path, p.q.asDir)
+	// A folder whose members are known from a listing is one; with depth 1 it
+	// is told as such too, whatever file may have its name.
+	_, listed := t.cache.folder(t, p.q.path)
+	n, err := t.stat(ctx, p.q.path, p.q.asDir || listed)
 	if errors.Is(err, providers.ErrKey) {
 		// It is there, and a listing tells so without its key.
 		if n, err = t.lookup(ctx, p.q.path, p.q.asDir); err == nil {

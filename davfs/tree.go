@@ -33,6 +33,7 @@ type tree struct {
 
 	warned sync.Map // folders whose unspeakable keys were logged
 
+	looking    looking
 	unfinished unfinished // transfers to here
 	watches    watches    // of transfers under way
 }

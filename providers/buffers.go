@@ -15,10 +15,6 @@ const DefaultPartSize = 16 << 20
 // the process together (max_transfer_memory): 256 MiB.
 const DefaultTransferMemory = 256 << 20
 
-// idleTime is how long the buffers are kept once none is lent: the next upload
-// of a burst is to find them, an idle process is to be small.
-const idleTime = 30 * time.Second
-
 // Buffers lends buffers of one part each, under one bound for the whole
 // process. When all are lent, Get waits: many uploads slow each other down
 // instead of failing or growing the process.
@@ -29,17 +25,23 @@ type Buffers struct {
 	size  int
 	slots chan struct{}
 
-	mu   sync.Mutex
+	mu sync.Mutex
+	// free are those not lent. A sync.Pool would drop them at a collection and
+	// make new ones beside the garbage, above the bound.
 	free []*[]byte
-	lent int
-	idle *time.Timer // runs while none is lent
+	idle *time.Timer // drops free once nothing was lent for a while
 }
+
+// keepFree is how long buffers are kept after the last was given back.
+const keepFree = 10 * time.Second
 
 // NewBuffers returns Buffers of partSize bytes each and at most maxBytes
 // together (at least one buffer).
 func NewBuffers(partSize int, maxBytes int64) *Buffers {
 	n := max(1, int(maxBytes/int64(partSize)))
-	return &Buffers{size: partSize, slots: make(chan struct{}, n)}
+	b := &Buffers{size: partSize, slots: make(chan struct{}, n)}
+	b.idle = time.AfterFunc(keepFree, b.release)
+	return b
 }
 
 // Size is the length of each buffer in bytes.
@@ -60,13 +62,20 @@ func (b *Buffers) Get(ctx context.Context) (*[]byte, error) {
 	}
 }
 
+// Put takes a buffer back.
+func (b *Buffers) Put(p *[]byte) {
+	b.mu.Lock()
+	b.free = append(b.free, p)
+	b.mu.Unlock()
+	<-b.slots
+	if len(b.slots) == 0 {
+		b.idle.Reset(keepFree)
+	}
+}
+
 func (b *Buffers) take() *[]byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.lent++
-	if b.idle != nil {
-		b.idle.Stop()
-	}
 	if n := len(b.free); n > 0 {
 		p := b.free[n-1]
 		b.free[n-1] = nil
@@ -76,22 +85,11 @@ func (b *Buffers) take() *[]byte {
 	return new(make([]byte, b.size))
 }
 
-// Put takes a buffer back.
-func (b *Buffers) Put(p *[]byte) {
+// release frees the buffers, so that an idle server is a small one. Without
+// FreeOSMemory the process would keep the memory for minutes.
+func (b *Buffers) release() {
 	b.mu.Lock()
-	b.free = append(b.free, p)
-	if b.lent--; b.lent == 0 {
-		b.idle = time.AfterFunc(idleTime, b.drop)
-	}
-	b.mu.Unlock()
-	<-b.slots
-}
-
-// drop gives the memory back to the system. Without FreeOSMemory the process
-// would keep it for minutes.
-func (b *Buffers) drop() {
-	b.mu.Lock()
-	idle := b.lent == 0
+	idle := len(b.slots) == 0 && len(b.free) > 0
 	if idle {
 		b.free = nil
 	}

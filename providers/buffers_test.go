@@ -37,14 +37,14 @@ func TestBuffers(t *testing.T) {
 		}
 		b.Put(first[0])
 		b.Put(first[1])
-		time.Sleep(20 * time.Second)
+		time.Sleep(5 * time.Second)
 		if again := get(); !slices.Contains(first, again) {
 			t.Error("dropped too early")
 		} else {
 			time.Sleep(time.Minute)
 			b.Put(again)
 		}
-		time.Sleep(31 * time.Second)
+		time.Sleep(11 * time.Second)
 		for range 2 {
 			if slices.Contains(first, get()) {
 				t.Error("not dropped")

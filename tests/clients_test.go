@@ -39,6 +39,16 @@ var sealedRemotes = []kindOfRemote{
 	{"MinIO", func(t *testing.T) harness.Remote {
 		return newBucket(t, testserver.SharedMinIO(t)).remote("drive", harness.NewKey(t).Write())
 	}},
+	{"Azurite", func(t *testing.T) harness.Remote {
+		a := newAzure(t)
+		a.Seal(a.name)
+		return a.remote(t, "drive", harness.NewKey(t).Write())
+	}},
+	{"GCS", func(t *testing.T) harness.Remote {
+		b := newGCSBucket(t)
+		b.MustSeal(t, b.name)
+		return b.remote("drive", harness.NewKey(t).Write())
+	}},
 }
 
 // TestCadaver drives the command-line client through a script.

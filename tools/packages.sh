@@ -18,6 +18,8 @@ wanted="
 	curl:curl
 	git:git
 	gcc:gcc
+	node:nodejs
+	npm:npm
 "
 if [ ! -e /dev/fuse ] && [ "$(id -u)" = 0 ]; then
 	mknod -m 666 /dev/fuse c 10 229 || true # the davfs2 test says what is wrong

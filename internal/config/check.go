@@ -226,7 +226,9 @@ func (r *Remote) checkCredentials(b *binder, key toml.Key) {
 		excludes("account_key", "sas_token", "connection_string")
 		excludes("sas_token", "connection_string")
 		if !has("account") && !has("connection_string") && !has("endpoint") {
-			if account, _ := b.env("AZURE_STORAGE_ACCOUNT"); account == "" {
+			account, _ := b.env("AZURE_STORAGE_ACCOUNT")
+			connection, _ := b.env("AZURE_STORAGE_CONNECTION_STRING")
+			if account == "" && connection == "" {
 				b.find(key, "needs account or connection_string")
 			}
 		}

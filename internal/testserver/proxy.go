@@ -231,12 +231,31 @@ func (p *Proxy) Reset() {
 func OnOp(op string, n int, f Fault) func(*http.Request) *Fault {
 	var seen atomic.Int64
 	return func(r *http.Request) *Fault {
-		req := Request{Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.Query(), Header: r.Header}
-		if req.Op() != op || n != 0 && seen.Add(1) != int64(n) {
+		if requestOf(r).Op() != op || n != 0 && seen.Add(1) != int64(n) {
 			return nil
 		}
 		return &f
 	}
+}
+
+// HoldUntil is a hook for SetFault that holds the requests named op until n of
+// them are there, and lets those and all others through then.
+func HoldUntil(op string, n int) func(*http.Request) *Fault {
+	var seen atomic.Int64
+	all := make(chan struct{})
+	return func(r *http.Request) *Fault {
+		if requestOf(r).Op() != op {
+			return nil
+		}
+		if seen.Add(1) == int64(n) {
+			close(all)
+		}
+		return &Fault{Wait: all}
+	}
+}
+
+func requestOf(r *http.Request) Request {
+	return Request{Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.Query(), Header: r.Header}
 }
 
 // errCut is the error of a body that a Fault has cut.

@@ -78,6 +78,16 @@ type copying struct {
 	metadata map[string]string // encoded; of opts, if they replace
 }
 
+// tag is the ETag that the source must have. A folder's marker need not have
+// any: it holds nothing, and MinIO tells its ETag in one form in a listing and
+// in another to a HEAD if it is sealed.
+func (c copying) tag() string {
+	if c.src.Size == 0 && strings.HasSuffix(c.src.Key, "/") {
+		return ""
+	}
+	return c.src.ETag
+}
+
 // source is the value of x-amz-copy-source.
 func (b *Bucket) source(key string) *string {
 	return aws.String(b.bucket + "/" + escapePath(b.base+key))
@@ -110,7 +120,7 @@ func (b *Bucket) sourceCondition(etag string) func(*awss3.Options) {
 func (b *Bucket) copyWhole(ctx context.Context, c copying) (providers.Object, error) {
 	in := &awss3.CopyObjectInput{
 		Bucket: &b.bucket, Key: b.full(c.dst), CopySource: b.source(c.src.Key),
-		CopySourceIfMatch: optional(c.src.ETag),
+		CopySourceIfMatch: optional(c.tag()),
 		IfMatch:           optional(c.opts.IfMatch), IfNoneMatch: absent(c.opts.Condition),
 	}
 	switch {
@@ -133,8 +143,8 @@ func (b *Bucket) copyWhole(ctx context.Context, c copying) (providers.Object, er
 	}
 	var out *awss3.CopyObjectOutput
 	following, tries := following(allowCopy(ctx, c.src.Size))
-	err := b.reading(following, "copy", c.src.Key, c.src.ETag, func(ctx context.Context, _ sse.Candidate) (err error) {
-		out, err = b.client.CopyObject(ctx, in, b.sourceCondition(c.src.ETag))
+	err := b.reading(following, "copy", c.src.Key, c.tag(), func(ctx context.Context, _ sse.Candidate) (err error) {
+		out, err = b.client.CopyObject(ctx, in, b.sourceCondition(c.tag()))
 		return err
 	})
 	if err != nil {

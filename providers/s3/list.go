@@ -20,30 +20,29 @@ import (
 	"sealdav/providers"
 )
 
-// List implements providers.Bucket. The next page is asked for once this one
-// is used up; whether there is one is the store's word (IsTruncated), never a
-// page's length: Ceph's pages are short and uneven.
+// List implements providers.Bucket. Whether there is a next page is the store's
+// word (IsTruncated), never a page's length: Ceph's pages are short and uneven.
+// The next page is asked for while the second half of this one is consumed, so
+// that the store and the consumer work at the same time; not if a PageSize is
+// given, as then a page may be all that is wanted.
 func (b *Bucket) List(ctx context.Context, prefix string, opts providers.ListOptions) iter.Seq2[providers.Entry, error] {
 	return func(yield func(providers.Entry, error) bool) {
-		in := &awss3.ListObjectsV2Input{
-			Bucket: &b.bucket, Prefix: b.full(prefix),
-			// XML cannot hold every key; encoded it can.
-			EncodingType: types.EncodingTypeUrl,
-		}
-		if !opts.Recursive {
-			in.Delimiter = new("/")
-		}
-		if opts.PageSize > 0 {
-			in.MaxKeys = new(int32(min(opts.PageSize, 1000)))
-		}
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		ahead := opts.PageSize == 0
+		page := b.listPage(ctx, prefix, b.listInput(prefix, opts))
 		last := ""
 		for {
-			page, err := b.listPage(ctx, prefix, in)
-			if err != nil {
-				yield(providers.Entry{}, err)
+			if page.err != nil {
+				yield(providers.Entry{}, page.err)
 				return
 			}
-			for _, e := range b.entries(page) {
+			var next chan listed
+			for i, e := range page.entries {
+				if ahead && i == len(page.entries)/2 && page.next != nil {
+					next = make(chan listed, 1)
+					go func() { next <- b.listPage(ctx, prefix, page.next) }()
+				}
 				if e.Dir && e.Key == last {
 					continue // a folder that two pages share
 				}
@@ -52,19 +51,58 @@ func (b *Bucket) List(ctx context.Context, prefix string, opts providers.ListOpt
 					return
 				}
 			}
-			if !aws.ToBool(page.IsTruncated) {
+			switch {
+			case page.next == nil:
 				return
+			case next != nil:
+				page = <-next
+			default:
+				page = b.listPage(ctx, prefix, page.next)
 			}
-			if aws.ToString(page.NextContinuationToken) == "" {
-				yield(providers.Entry{}, &providers.Error{Op: "list", Key: prefix, Kind: providers.ErrUnavailable, Advice: "the store cut its listing short without saying how to go on"})
-				return
-			}
-			in.ContinuationToken = page.NextContinuationToken
 		}
 	}
 }
 
-func (b *Bucket) listPage(ctx context.Context, prefix string, in *awss3.ListObjectsV2Input) (*awss3.ListObjectsV2Output, error) {
+// listed is a page of a listing, and the request of the one that follows.
+type listed struct {
+	entries []providers.Entry
+	next    *awss3.ListObjectsV2Input // nil: this page is the last
+	err     error
+}
+
+func (b *Bucket) listInput(prefix string, opts providers.ListOptions) *awss3.ListObjectsV2Input {
+	in := &awss3.ListObjectsV2Input{
+		Bucket: &b.bucket, Prefix: b.full(prefix),
+		// XML cannot hold every key; encoded it can.
+		EncodingType: types.EncodingTypeUrl,
+	}
+	if !opts.Recursive {
+		in.Delimiter = new("/")
+	}
+	if opts.PageSize > 0 {
+		in.MaxKeys = new(int32(min(opts.PageSize, 1000)))
+	}
+	return in
+}
+
+func (b *Bucket) listPage(ctx context.Context, prefix string, in *awss3.ListObjectsV2Input) listed {
+	page, err := b.requestPage(ctx, prefix, in)
+	if err != nil {
+		return listed{err: err}
+	}
+	l := listed{entries: b.entries(page)}
+	if aws.ToBool(page.IsTruncated) {
+		if aws.ToString(page.NextContinuationToken) == "" {
+			return listed{err: &providers.Error{Op: "list", Key: prefix, Kind: providers.ErrUnavailable, Advice: "the store cut its listing short without saying how to go on"}}
+		}
+		next := *in
+		next.ContinuationToken = page.NextContinuationToken
+		l.next = &next
+	}
+	return l
+}
+
+func (b *Bucket) requestPage(ctx context.Context, prefix string, in *awss3.ListObjectsV2Input) (*awss3.ListObjectsV2Output, error) {
 	wait, _, cancel := b.withPatience(ctx)
 	defer cancel()
 	var options []func(*awss3.Options)

@@ -4,13 +4,10 @@ package bench
 import (
 	"bytes"
 	"crypto/sha256"
-	"fmt"
 	"hash"
 	"io"
 	"net/http"
-	"os"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -18,11 +15,9 @@ import (
 	"sealdav/tests/harness"
 )
 
-func TestMain(m *testing.M) { harness.Main(m) }
-
 const (
-	transfer = 2 << 30   // bytes up and down
-	maxPeak  = 256 << 20 // bytes of resident memory
+	transferred = 2 << 30   // bytes up and down
+	maxPeak     = 256 << 20 // bytes of resident memory
 )
 
 // BenchmarkTransfer uploads and downloads 2 GiB on a sealed MinIO remote and
@@ -32,7 +27,7 @@ func BenchmarkTransfer(b *testing.B) {
 	for _, c := range []struct {
 		name   string
 		length int64 // -1: chunked, as the Finder uploads
-	}{{"length", transfer}, {"chunked", -1}} {
+	}{{"length", transferred}, {"chunked", -1}} {
 		b.Run(c.name, func(b *testing.B) {
 			store := testserver.SharedMinIO(b)
 			s := harness.ServeConfig(b, "", harness.Remote{
@@ -44,9 +39,9 @@ func BenchmarkTransfer(b *testing.B) {
 				b.ReportMetric(up, "up-MB/s")
 				b.ReportMetric(down, "down-MB/s")
 			}
-			peak := peakMemory(b, s.PID())
+			peak := memory(b, s.PID(), "VmHWM")
 			b.ReportMetric(float64(peak)/(1<<20), "peak-MiB")
-			b.Logf("peak resident memory of a %d MiB upload (%s) and download: %d MiB", transfer>>20, c.name, peak>>20)
+			b.Logf("peak resident memory of a %d MiB upload (%s) and download: %d MiB", transferred>>20, c.name, peak>>20)
 			if peak > maxPeak {
 				b.Errorf("the peak is above %d MiB", maxPeak>>20)
 			}
@@ -89,7 +84,7 @@ var uploaded []byte // the SHA-256 of what upload sent last
 // upload returns MB/s.
 func upload(b *testing.B, s *harness.Server, length int64) float64 {
 	b.Helper()
-	body := newPattern(transfer)
+	body := newPattern(transferred)
 	req, err := http.NewRequestWithContext(b.Context(), http.MethodPut, s.URL+"/drive/large", body)
 	if err != nil {
 		b.Fatal(err)
@@ -105,7 +100,7 @@ func upload(b *testing.B, s *harness.Server, length int64) float64 {
 		b.Fatalf("PUT: %s", resp.Status)
 	}
 	uploaded = body.sum.Sum(nil)
-	return transfer / time.Since(start).Seconds() / 1e6
+	return transferred / time.Since(start).Seconds() / 1e6
 }
 
 // download returns MB/s, and fails unless it gets what was uploaded.
@@ -119,28 +114,8 @@ func download(b *testing.B, s *harness.Server) float64 {
 	defer resp.Body.Close()
 	sum := sha256.New()
 	n, err := io.Copy(sum, resp.Body)
-	if err != nil || n != transfer || !bytes.Equal(sum.Sum(nil), uploaded) {
+	if err != nil || n != transferred || !bytes.Equal(sum.Sum(nil), uploaded) {
 		b.Fatalf("GET: %d bytes, %v, and SHA-256 %x, want %x", n, err, sum.Sum(nil), uploaded)
 	}
-	return transfer / time.Since(start).Seconds() / 1e6
-}
-
-// peakMemory is the highest resident memory a process has had, in bytes.
-func peakMemory(b *testing.B, pid int) int64 {
-	b.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		b.Fatalf("peak memory is read from Linux's /proc: %v", err)
-	}
-	for line := range strings.Lines(string(status)) {
-		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(value), "kB")), 10, 64)
-			if err != nil {
-				b.Fatal(err)
-			}
-			return kib << 10
-		}
-	}
-	b.Fatal("no VmHWM in /proc")
-	return 0
+	return transferred / time.Since(start).Seconds() / 1e6
 }

@@ -61,6 +61,9 @@ func run(m *testing.M) int {
 	return testserver.Run(m)
 }
 
+// Binary is the built sealdav, for those who run it in their own way.
+func Binary() string { return binary }
+
 // environ is the environment of every command: little, so that the machine's
 // own AWS settings do not matter, and env on top.
 func environ(env []string) []string {

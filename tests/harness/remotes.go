@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,16 +20,30 @@ type Remote struct {
 	More  string         // further lines
 }
 
-// Config writes a configuration with these remotes, which logs at debug level,
-// and returns its file and the environment it needs. state is the state folder,
-// or "".
+// Settings are what a test's configuration has under [server]. The zero
+// Settings log at debug level and keep listings for a second.
+type Settings struct {
+	State     string // the state folder; "": none
+	ListCache string // "": "1s"
+	LogLevel  string // "": "debug"
+	More      string // further lines
+}
+
+// Config writes a configuration with these remotes, and returns its file and
+// the environment it needs. state is the state folder, or "".
 func Config(t testing.TB, state string, remotes ...Remote) (file string, env []string) {
+	t.Helper()
+	return ConfigWith(t, Settings{State: state}, remotes...)
+}
+
+// ConfigWith is Config with settings of the server.
+func ConfigWith(t testing.TB, set Settings, remotes ...Remote) (file string, env []string) {
 	t.Helper()
 	dir := t.TempDir()
 	var b strings.Builder
-	fmt.Fprintf(&b, "[server]\nlog_level = \"debug\"\nlist_cache = \"1s\"\n")
-	if state != "" {
-		fmt.Fprintf(&b, "state = %q\n", state)
+	fmt.Fprintf(&b, "[server]\nlog_level = %q\nlist_cache = %q\n%s", cmp.Or(set.LogLevel, "debug"), cmp.Or(set.ListCache, "1s"), set.More)
+	if set.State != "" {
+		fmt.Fprintf(&b, "state = %q\n", set.State)
 	}
 	for _, r := range remotes {
 		fmt.Fprintf(&b, "\n[remotes.%s]\nurl = %q\n", r.Name, r.URL)
@@ -53,7 +68,13 @@ func Config(t testing.TB, state string, remotes ...Remote) (file string, env []s
 // ServeConfig writes a configuration and serves it.
 func ServeConfig(t testing.TB, state string, remotes ...Remote) *Server {
 	t.Helper()
-	file, env := Config(t, state, remotes...)
+	return ServeWith(t, Settings{State: state}, remotes...)
+}
+
+// ServeWith is ServeConfig with settings of the server.
+func ServeWith(t testing.TB, set Settings, remotes ...Remote) *Server {
+	t.Helper()
+	file, env := ConfigWith(t, set, remotes...)
 	return Serve(t, env, "--config", file)
 }
 
