@@ -26,25 +26,26 @@ func program(t testing.TB, name string) string {
 
 // kindOfRemote makes remotes called "drive", each empty and of a test's own.
 type kindOfRemote struct {
-	name string
-	make func(t *testing.T) harness.Remote
+	name  string
+	cloud bool // a stand-in for a cloud, slower than what it stands for
+	make  func(t *testing.T) harness.Remote
 }
 
 // sealedRemotes are the kinds of sealed remotes that clients are driven on.
 var sealedRemotes = []kindOfRemote{
-	{"local", func(t *testing.T) harness.Remote {
+	{"local", false, func(t *testing.T) harness.Remote {
 		r, _ := harness.LocalRemote(t, "drive", harness.NewKey(t).Write())
 		return r
 	}},
-	{"MinIO", func(t *testing.T) harness.Remote {
+	{"MinIO", false, func(t *testing.T) harness.Remote {
 		return newBucket(t, testserver.SharedMinIO(t)).remote("drive", harness.NewKey(t).Write())
 	}},
-	{"Azurite", func(t *testing.T) harness.Remote {
+	{"Azurite", true, func(t *testing.T) harness.Remote {
 		a := newAzure(t)
 		a.Seal(a.name)
 		return a.remote(t, "drive", harness.NewKey(t).Write())
 	}},
-	{"GCS", func(t *testing.T) harness.Remote {
+	{"GCS", true, func(t *testing.T) harness.Remote {
 		b := newGCSBucket(t)
 		b.MustSeal(t, b.name)
 		return b.remote("drive", harness.NewKey(t).Write())

@@ -8,6 +8,29 @@ import (
 	"testing"
 )
 
+// TestProviderDocs: every provider has its page, with the same chapters, and
+// its links lead somewhere.
+func TestProviderDocs(t *testing.T) {
+	dir := filepath.Join("..", "docs", "providers")
+	for _, provider := range []string{"s3", "gcs", "azure", "local"} {
+		b, err := os.ReadFile(filepath.Join(dir, provider+".md"))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for _, chapter := range []string{"ermissions\n", "## Encryption\n", "## Limits\n", "```toml\n"} {
+			if !strings.Contains(string(b), chapter) {
+				t.Errorf("%s.md has no %q", provider, chapter)
+			}
+		}
+		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(string(b), -1) {
+			if _, err := os.Stat(filepath.Join(dir, m[1])); err != nil {
+				t.Errorf("%s.md links to %s: %v", provider, m[1], err)
+			}
+		}
+	}
+}
+
 // TestClientDocs keeps the pages about clients true where a test can: each test
 // they name is there, and so is each file they link to.
 func TestClientDocs(t *testing.T) {

@@ -58,12 +58,16 @@ func (p *Azure) copyFromURL(w http.ResponseWriter, r *http.Request, op string) {
 	if !p.quirk().Ignores {
 		have, _ := p.sealIn(r.Header, "X-Ms-")
 		if op == "PutBlobFromURL" {
-			p.state.setBlob(r.URL.Path, h.Get("Etag"), have)
+			p.state.setBlob(r.URL.Path, h.Get("Etag"), p.kept(op, have))
 		} else {
 			p.state.setBlock(r.URL.Path, r.URL.Query().Get("blockid"), have)
 		}
 		tell(h, have, "X-Ms-Request-Server-Encrypted")
 	}
+	if x := r.Context().Value(exchangeKey{}).(*exchange); x.fault.DropAnswer {
+		panic(http.ErrAbortHandler)
+	}
+	p.alter(h)
 	for name, values := range h {
 		w.Header()[name] = values
 	}
@@ -121,14 +125,14 @@ func (p *Azure) putSource(r *http.Request, op string, src http.Header, data []by
 		return http.Header{}, err
 	}
 	opts := &blockblob.UploadOptions{
-		HTTPHeaders: &blob.HTTPHeaders{BlobContentType: header(src, "Content-Type"), BlobCacheControl: header(src, "Cache-Control")},
+		HTTPHeaders: headersIn(src, ""),
 		Metadata:    metadataIn(src),
 		AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{
 			IfMatch: (*azcore.ETag)(header(r.Header, "If-Match")), IfNoneMatch: (*azcore.ETag)(header(r.Header, "If-None-Match")),
 		}},
 	}
-	if t := header(r.Header, "X-Ms-Blob-Content-Type"); t != nil {
-		opts.HTTPHeaders.BlobContentType = t
+	if r.Header.Get("X-Ms-Copy-Source-Blob-Properties") == "false" {
+		opts.HTTPHeaders = headersIn(r.Header, "X-Ms-Blob-")
 	}
 	if own := metadataIn(r.Header); len(own) > 0 {
 		opts.Metadata = own
@@ -145,6 +149,16 @@ func header(h http.Header, name string) *string {
 		return &v
 	}
 	return nil
+}
+
+// headersIn are the headers of a blob in an answer, or in a request that gives
+// them with a prefix.
+func headersIn(h http.Header, prefix string) *blob.HTTPHeaders {
+	return &blob.HTTPHeaders{
+		BlobContentType: header(h, prefix+"Content-Type"), BlobCacheControl: header(h, prefix+"Cache-Control"),
+		BlobContentDisposition: header(h, prefix+"Content-Disposition"),
+		BlobContentEncoding:    header(h, prefix+"Content-Encoding"), BlobContentLanguage: header(h, prefix+"Content-Language"),
+	}
 }
 
 func metadataIn(h http.Header) map[string]*string {

@@ -64,6 +64,12 @@ type AzureQuirks struct {
 	NoSourceKey bool
 	// NoBatch answers 501 to batches.
 	NoBatch bool
+	// Pretends is the operation (PutBlob, PutBlockList, PutBlobFromURL) that
+	// stores without its key and answers as if it had heeded it.
+	Pretends string
+	// ETag, if not nil, is what the answers to writes have in place of the
+	// blob's own; "" is none.
+	ETag *string
 }
 
 // NewAzure starts a proxy in front of the binary's shared Azurite; it ends

@@ -186,14 +186,17 @@ func (p *Azure) sameSeal(path string, list []byte, seal azureSeal) bool {
 func (p *Azure) answered(resp *http.Response) error {
 	r := resp.Request
 	x := r.Context().Value(exchangeKey{}).(*exchange)
-	if x.fault.DropAnswer {
-		resp.Body.Close()
-		return errCut
-	}
 	if !p.quirk().Ignores && resp.StatusCode < 300 {
 		if err := p.seal(resp); err != nil {
 			return err
 		}
+	}
+	if op := azureOp(r.Method, r.URL, r.Header); resp.StatusCode < 300 && (op == "PutBlob" || op == "PutBlockList") {
+		p.alter(resp.Header)
+	}
+	if x.fault.DropAnswer {
+		resp.Body.Close()
+		return errCut
 	}
 	resp.Body = &meter{ReadCloser: resp.Body, n: &x.received, cut: x.fault.CutResponse}
 	return nil
@@ -202,9 +205,9 @@ func (p *Azure) answered(resp *http.Response) error {
 func (p *Azure) seal(resp *http.Response) error {
 	r := resp.Request
 	have, _ := p.sealIn(r.Header, "X-Ms-")
-	switch azureOp(r.Method, r.URL, r.Header) {
+	switch op := azureOp(r.Method, r.URL, r.Header); op {
 	case "PutBlob", "PutBlockList":
-		p.state.setBlob(r.URL.Path, resp.Header.Get("Etag"), have)
+		p.state.setBlob(r.URL.Path, resp.Header.Get("Etag"), p.kept(op, have))
 		tell(resp.Header, have, "X-Ms-Request-Server-Encrypted")
 	case "PutBlock":
 		p.state.setBlock(r.URL.Path, r.URL.Query().Get("blockid"), have)
@@ -220,6 +223,25 @@ func (p *Azure) seal(resp *http.Response) error {
 		return p.sealListing(resp)
 	}
 	return nil
+}
+
+// alter gives the answer to a write another ETag.
+func (p *Azure) alter(h http.Header) {
+	switch tag := p.quirk().ETag; {
+	case tag == nil:
+	case *tag == "":
+		h.Del("Etag")
+	default:
+		h.Set("Etag", *tag)
+	}
+}
+
+// kept is what a blob really lies under that was asked to be sealed.
+func (p *Azure) kept(op string, asked azureSeal) azureSeal {
+	if p.quirk().Pretends == op {
+		return azureSeal{}
+	}
+	return asked
 }
 
 // tell puts into an answer what Azure says of a blob's encryption.

@@ -59,10 +59,11 @@ func (b *Bucket) connect(cfg Config) (err error) {
 		return err
 	}
 	options := &container.ClientOptions{ClientOptions: azcore.ClientOptions{
-		Transport:       b.http,
-		Retry:           retries,
-		Telemetry:       policy.TelemetryOptions{ApplicationID: "sealdav"},
-		PerCallPolicies: []policy.Policy{guard{b.crypt}},
+		Transport:        b.http,
+		Retry:            retries,
+		Telemetry:        policy.TelemetryOptions{ApplicationID: "sealdav"},
+		PerCallPolicies:  []policy.Policy{guard{b.crypt}},
+		PerRetryPolicies: []policy.Policy{follow{}},
 	}}
 	if cfg.ConnectionString != "" {
 		if b.client, err = container.NewClientFromConnectionString(cfg.ConnectionString, cfg.Container, options); err != nil {

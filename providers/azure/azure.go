@@ -71,12 +71,15 @@ type Bucket struct {
 	keys    *keyring
 	strict  bool // Config.RequireEncrypted
 	buffers *providers.Buffers
-	gate    *providers.Gate
 	limits  limits
 
+	// The probes of a sealed remote: before its first write, its first upload
+	// in blocks, its first copy in blocks.
+	gate, gateBlocks, gateBlockCopies *providers.Gate
+
 	// streamCopies is set once the store has shown that it cannot copy under
-	// these settings itself.
-	streamCopies atomic.Bool
+	// these settings itself, streamBlocks that it cannot in blocks.
+	streamCopies, streamBlocks atomic.Bool
 	// singleDeletes is set once the store has refused a batch.
 	singleDeletes atomic.Bool
 	// folders is set once a blob has shown up that stands for a folder; until
@@ -122,9 +125,9 @@ func Open(_ context.Context, cfg Config) (*Bucket, error) {
 	if err := checkEndpoint(b.client.URL(), cfg); err != nil {
 		return nil, err
 	}
-	b.gate = providers.NewGate(nil)
+	b.gate, b.gateBlocks, b.gateBlockCopies = providers.NewGate(nil), providers.NewGate(nil), providers.NewGate(nil)
 	if cfg.Settings.Sealed() {
-		b.gate = providers.NewGate(b.Probe)
+		b.gate, b.gateBlocks, b.gateBlockCopies = providers.NewGate(b.Probe), providers.NewGate(b.probeBlocks), providers.NewGate(b.probeBlockCopy)
 	}
 	return b, nil
 }

@@ -7,7 +7,9 @@ import (
 	"encoding/base64"
 	"fmt"
 	"sync"
+	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
@@ -49,23 +51,26 @@ func (u *upload) block(n int) string {
 // putBlocks stores a body in blocks. A place among the blocks in flight comes
 // first, then a buffer, then the content: a full buffer never waits for
 // anything but its own request.
-func (b *Bucket) putBlocks(ctx context.Context, w writing, c chunk) (providers.Object, error) {
+func (b *Bucket) putBlocks(ctx context.Context, w writing, c providers.Part) (providers.Object, error) {
+	if err := b.gateBlocks.Admit(ctx); err != nil {
+		c.Release()
+		return providers.Object{}, b.fail(ctx, "put", w.key, err)
+	}
 	u := b.newUpload("put", w.key)
 	n, err := u.sendAll(ctx, w, c)
 	if err != nil {
 		return providers.Object{}, err
 	}
-	out, err := u.commit(ctx, n, contentType(w.opts.ContentType), w.metadata, w.opts.Condition)
+	done, err := u.commit(ctx, n, httpHeaders(w.opts.ContentType, w.headers), w.metadata, w.opts.Condition, written{size: w.parts.Total()})
 	if err != nil {
 		return providers.Object{}, err
 	}
-	a := answer{out.IsServerEncrypted, out.EncryptionKeySHA256, out.EncryptionScope}
-	return b.stored(w, w.parts.total, out.ETag, out.LastModified, a), nil
+	return b.stored(w, w.parts.Total(), done.etag, done.modified, done.answer), nil
 }
 
 // sendAll stages the blocks, the first of which is read already, and returns
 // how many there are.
-func (u *upload) sendAll(ctx context.Context, w writing, c chunk) (int, error) {
+func (u *upload) sendAll(ctx context.Context, w writing, c providers.Part) (int, error) {
 	group, running := errgroup.WithContext(ctx)
 	places := make(chan struct{}, blocksAtOnce)
 	places <- struct{}{}
@@ -73,14 +78,14 @@ func (u *upload) sendAll(ctx context.Context, w writing, c chunk) (int, error) {
 	n := 0
 	for last := false; ; {
 		if n++; n > u.b.limits.blocks {
-			c.release()
+			c.Release()
 			_ = group.Wait()
 			return 0, u.b.tooLarge(w.key)
 		}
 		sent, number := c, n
 		group.Go(func() error {
-			defer func() { sent.release(); <-places }()
-			return u.send(running, number, sent.data)
+			defer func() { sent.Release(); <-places }()
+			return providers.Guarded(u.b.log, u.op, u.key, func() error { return u.send(running, number, sent.Data) })
 		})
 		if last {
 			return n, group.Wait()
@@ -89,7 +94,7 @@ func (u *upload) sendAll(ctx context.Context, w writing, c chunk) (int, error) {
 		case places <- struct{}{}:
 		case <-running.Done():
 		}
-		if c, last, bodyErr = u.b.fill(running, w.parts); bodyErr != nil {
+		if c, last, bodyErr = w.parts.Next(running); bodyErr != nil {
 			break
 		}
 	}
@@ -98,7 +103,7 @@ func (u *upload) sendAll(ctx context.Context, w writing, c chunk) (int, error) {
 	if stopped && err != nil {
 		return 0, err
 	}
-	return 0, u.b.bodyError(ctx, w.key, bodyErr)
+	return 0, providers.BodyError(ctx, w.key, bodyErr)
 }
 
 // send stages one block.
@@ -125,25 +130,57 @@ func (u *upload) took(a answer) error {
 	return &providers.Error{Op: u.op, Key: u.key, Kind: providers.ErrUnverified, Advice: adviceUnverified}
 }
 
+// committed is a blob that was put in its place.
+type committed struct {
+	etag     *azcore.ETag
+	modified *time.Time
+	answer   answer
+}
+
 // commit puts the blob of n blocks in its place, if every block is confirmed,
 // and sees that the store confirms the blob as well.
-func (u *upload) commit(ctx context.Context, n int, headers *blob.HTTPHeaders, metadata map[string]*string, cond providers.Condition) (blockblob.CommitBlockListResponse, error) {
+func (u *upload) commit(ctx context.Context, n int, headers *blob.HTTPHeaders, metadata map[string]*string, cond providers.Condition, w written) (committed, error) {
 	if u.unconfirmed {
-		return blockblob.CommitBlockListResponse{}, &providers.Error{Op: u.op, Key: u.key, Kind: providers.ErrUnverified, Advice: adviceUnverified}
+		return committed{}, &providers.Error{Op: u.op, Key: u.key, Kind: providers.ErrUnverified, Advice: adviceUnverified}
 	}
 	ids := make([]string, n)
 	for i := range ids {
 		ids[i] = u.block(i + 1)
 	}
 	cpk, scope := u.b.crypt.write()
-	out, err := u.client.CommitBlockList(ctx, ids, &blockblob.CommitBlockListOptions{
+	following, tries := following(ctx)
+	out, err := u.client.CommitBlockList(following, ids, &blockblob.CommitBlockListOptions{
 		HTTPHeaders: headers, Metadata: metadata, CPKInfo: cpk, CPKScopeInfo: scope, AccessConditions: conditionsOf(cond),
 	})
-	if err != nil {
-		return out, u.b.writeError(ctx, u.op, u.key, cond, err)
+	done := committed{out.ETag, out.LastModified, answer{out.IsServerEncrypted, out.EncryptionKeySHA256, out.EncryptionScope}}
+	if err != nil && tries.lost.Load() {
+		if s, ok := u.stands(ctx); ok {
+			done, err = committed{s.etag, &s.obj.ModTime, s.answer}, nil
+			w.etag, w.version = s.etag, s.version
+		}
 	}
-	if !u.b.crypt.confirmed(answer{out.IsServerEncrypted, out.EncryptionKeySHA256, out.EncryptionScope}) {
-		return out, u.b.unverified(ctx, u.op, u.key, written{out.ETag, out.VersionID})
+	switch {
+	case err != nil:
+		return committed{}, u.b.uncertain(ctx, u.key, tries, w, u.b.writeError(ctx, u.op, u.key, cond, err))
+	case !u.b.crypt.confirmed(done.answer):
+		if w.etag == nil {
+			w.etag, w.version = out.ETag, out.VersionID
+		}
+		return committed{}, u.b.unverified(ctx, u.op, u.key, w)
 	}
-	return out, nil
+	return done, nil
+}
+
+// stands looks whether the blob of this upload is in its place, by the ids of
+// its blocks. It is asked when an answer to a commit was lost: the next commit
+// may have met its own blob.
+func (u *upload) stands(ctx context.Context) (standing, bool) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	defer cancel()
+	list, err := u.client.GetBlockList(ctx, blockblob.BlockListTypeCommitted, nil)
+	if err != nil || len(list.CommittedBlocks) == 0 || value(list.CommittedBlocks[0].Name) != u.block(1) {
+		return standing{}, false
+	}
+	s, err := u.b.inspect(ctx, u.key)
+	return s, err == nil && s.obj.ETag == entityTag(list.ETag)
 }

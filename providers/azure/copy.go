@@ -33,9 +33,20 @@ func (b *Bucket) Copy(ctx context.Context, dst string, src providers.Object, opt
 	if b.streamCopies.Load() || strings.HasSuffix(src.Key, "/") && b.folders.Load() {
 		return b.copyStreamed(ctx, c)
 	}
+	if b.needsBlocks(c) {
+		if err := b.gateBlockCopies.Admit(ctx); err != nil {
+			return providers.Object{}, b.fail(ctx, "copy", dst, err)
+		}
+		if b.streamBlocks.Load() {
+			return b.copyStreamed(ctx, c)
+		}
+	}
 	obj, err := b.copyInStore(ctx, c)
-	if errors.Is(err, errStream) {
+	switch {
+	case errors.Is(err, errStream):
 		return b.copyStreamed(ctx, c)
+	case c.onItself() && errors.Is(err, providers.ErrUnverified):
+		return b.resealed(ctx, c)
 	}
 	return obj, err
 }
@@ -47,6 +58,27 @@ type copying struct {
 	opts providers.CopyOptions
 }
 
+func (c copying) onItself() bool { return c.dst == c.src.Key }
+
+// needsBlocks reports whether a copy is put together from blocks. Azure copies
+// the source's metadata unless it is given some, so for none at all it is.
+func (b *Bucket) needsBlocks(c copying) bool {
+	bare := c.opts.Replace && len(c.opts.Metadata) == 0 && !strings.HasSuffix(c.dst, "/") && (c.src.Metadata == nil || len(c.src.Metadata) > 0)
+	return bare || c.src.Size > b.limits.copyBlob
+}
+
+// resealed puts a blob once more that was copied onto itself and did not come
+// out sealed: it is the only copy, and must neither go nor stay so.
+func (b *Bucket) resealed(ctx context.Context, c copying) (providers.Object, error) {
+	c.src.ETag, c.opts.Condition = "", providers.Condition{}
+	obj, err := b.copyStreamed(ctx, c)
+	if err != nil {
+		return providers.Object{}, &providers.Error{Op: "copy", Key: c.dst, Kind: providers.ErrUnverified,
+			Err: errors.Join(b.left(ctx, c.dst, adviceOnlyCopy, nil), err), Advice: adviceOnlyCopy}
+	}
+	return obj, nil
+}
+
 // errStream says that the store cannot make this copy.
 var errStream = errors.New("not copied by the store")
 
@@ -54,12 +86,13 @@ var errStream = errors.New("not copied by the store")
 // and, where the store finds fault with the source, under the one a HEAD finds.
 func (b *Bucket) copyInStore(ctx context.Context, c copying) (providers.Object, error) {
 	guess := b.keys.order(c.src.Key, c.src.ETag)[0].Key
+	following, tries := following(ctx)
 	for second := false; ; second = true {
-		obj, err := b.copyUnder(ctx, c, guess)
+		obj, err := b.copyUnder(following, c, guess)
 		if err == nil {
 			return obj, nil
 		}
-		if errors.Is(err, providers.ErrUnverified) || ctx.Err() != nil {
+		if errors.Is(err, providers.ErrUnverified) {
 			return providers.Object{}, err
 		}
 		f := examine(err)
@@ -69,8 +102,9 @@ func (b *Bucket) copyInStore(ctx context.Context, c copying) (providers.Object, 
 			}
 			return providers.Object{}, errStream
 		}
-		if !f.aboutSource() {
-			return providers.Object{}, b.writeError(ctx, "copy", c.dst, c.opts.Condition, err)
+		if ctx.Err() != nil || !f.aboutSource() {
+			w := written{size: c.src.Size, onlyCopy: c.onItself()}
+			return providers.Object{}, b.uncertain(ctx, c.dst, tries, w, b.writeError(ctx, "copy", c.dst, c.opts.Condition, err))
 		}
 		fits, err := b.checkSource(ctx, c.src)
 		if err != nil {
@@ -103,7 +137,7 @@ func (f *failure) aboutSource() bool {
 
 // checkSource finds the key of a copy's source, which must be the one meant.
 func (b *Bucket) checkSource(ctx context.Context, src providers.Object) (sse.Key, error) {
-	wait, _, cancel := withPatience(ctx)
+	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
 	obj, out, err := b.head(wait, "copy", src.Key)
 	if err != nil {
@@ -117,10 +151,7 @@ func (b *Bucket) checkSource(ctx context.Context, src providers.Object) (sse.Key
 }
 
 func (b *Bucket) copyUnder(ctx context.Context, c copying, source sse.Key) (providers.Object, error) {
-	// Azure copies the source's metadata unless it is given some, so for none
-	// at all the blob is put together from blocks.
-	bare := c.opts.Replace && len(c.opts.Metadata) == 0 && !strings.HasSuffix(c.dst, "/") && (c.src.Metadata == nil || len(c.src.Metadata) > 0)
-	if bare || c.src.Size > b.limits.copyBlob {
+	if b.needsBlocks(c) {
 		return b.copyBlocks(ctx, c, source)
 	}
 	return b.copyWhole(ctx, c, source)
@@ -131,6 +162,13 @@ func (b *Bucket) copyWhole(ctx context.Context, c copying, source sse.Key) (prov
 	if err != nil {
 		return providers.Object{}, err
 	}
+	if c.opts.Replace && c.src.Headers == nil {
+		_, h, err := b.head(ctx, "copy", c.src.Key)
+		if err != nil {
+			return providers.Object{}, err
+		}
+		c.src.Headers = headDetails(*h).headers // of another version the copy fails
+	}
 	cpk, scope := b.crypt.write()
 	in := &blockblob.UploadBlobFromURLOptions{
 		CPKInfo: cpk, CPKScopeInfo: scope, SourceCustomerProvidedKey: b.crypt.source(source), CopySourceAuthorization: authorization,
@@ -139,7 +177,7 @@ func (b *Bucket) copyWhole(ctx context.Context, c copying, source sse.Key) (prov
 	}
 	if c.opts.Replace {
 		in.CopySourceBlobProperties = new(false)
-		in.HTTPHeaders, in.Metadata = contentType(typeOr(c.opts.ContentType)), encodeMetadata(c.dst, c.opts.Metadata)
+		in.HTTPHeaders, in.Metadata = httpHeaders(typeOr(c.opts.ContentType), c.src.Headers), encodeMetadata(c.dst, c.opts.Metadata)
 	}
 	out, err := b.client.NewBlockBlobClient(b.full(c.dst)).UploadBlobFromURL(ctx, address, in)
 	if err != nil {
@@ -147,7 +185,7 @@ func (b *Bucket) copyWhole(ctx context.Context, c copying, source sse.Key) (prov
 	}
 	a := answer{out.IsServerEncrypted, out.EncryptionKeySHA256, out.EncryptionScope}
 	if !b.crypt.confirmed(a) {
-		return providers.Object{}, b.unverified(ctx, "copy", c.dst, written{out.ETag, out.VersionID})
+		return providers.Object{}, b.unverified(ctx, "copy", c.dst, written{etag: out.ETag, version: out.VersionID, size: c.src.Size, onlyCopy: c.onItself()})
 	}
 	return b.copied(c, out.ETag, out.LastModified, a), nil
 }
@@ -163,7 +201,7 @@ func typeOr(t string) string {
 func (b *Bucket) copied(c copying, etag *azcore.ETag, modified *time.Time, a answer) providers.Object {
 	obj := providers.Object{
 		Key: c.dst, Size: c.src.Size, ModTime: value(modified).UTC().Truncate(time.Second), ETag: entityTag(etag),
-		ContentType: c.src.ContentType, Metadata: c.src.Metadata, Encryption: b.crypt.describe(a),
+		ContentType: c.src.ContentType, Metadata: c.src.Metadata, Headers: c.src.Headers, Encryption: b.crypt.describe(a),
 	}
 	if c.opts.Replace {
 		obj.ContentType, obj.Metadata = typeOr(c.opts.ContentType), c.opts.Metadata
@@ -186,23 +224,20 @@ func (b *Bucket) copyBlocks(ctx context.Context, c copying, source sse.Key) (pro
 		source = fits.Key
 	}
 	c.src = src
-	headers, metadata := &blob.HTTPHeaders{
-		BlobContentType: h.ContentType, BlobCacheControl: h.CacheControl, BlobContentDisposition: h.ContentDisposition,
-		BlobContentEncoding: h.ContentEncoding, BlobContentLanguage: h.ContentLanguage,
-	}, src.Metadata
+	contentType, metadata := src.ContentType, src.Metadata
 	if c.opts.Replace {
-		headers, metadata = contentType(typeOr(c.opts.ContentType)), c.opts.Metadata
+		contentType, metadata = typeOr(c.opts.ContentType), c.opts.Metadata
 	}
 	u := b.newUpload("copy", c.dst)
 	n, err := u.copyAll(ctx, src, source)
 	if err != nil {
 		return providers.Object{}, err
 	}
-	out, err := u.commit(ctx, n, headers, encodeMetadata(c.dst, metadata), c.opts.Condition)
+	done, err := u.commit(ctx, n, httpHeaders(contentType, src.Headers), encodeMetadata(c.dst, metadata), c.opts.Condition, written{size: src.Size, onlyCopy: c.onItself()})
 	if err != nil {
 		return providers.Object{}, err
 	}
-	return b.copied(c, out.ETag, out.LastModified, answer{out.IsServerEncrypted, out.EncryptionKeySHA256, out.EncryptionScope}), nil
+	return b.copied(c, done.etag, done.modified, done.answer), nil
 }
 
 // copyAll has the store copy every block, and returns how many there are.
@@ -214,7 +249,9 @@ func (u *upload) copyAll(ctx context.Context, src providers.Object, source sse.K
 	for from := int64(0); from < src.Size && ctx.Err() == nil; from += size {
 		n++
 		number, part := n, blob.HTTPRange{Offset: from, Count: min(size, src.Size-from)}
-		group.Go(func() error { return u.copyBlock(ctx, src, source, number, part) })
+		group.Go(func() error {
+			return providers.Guarded(u.b.log, u.op, u.key, func() error { return u.copyBlock(ctx, src, source, number, part) })
+		})
 	}
 	return n, group.Wait()
 }
@@ -245,13 +282,18 @@ func (b *Bucket) copyStreamed(ctx context.Context, c copying) (providers.Object,
 		return providers.Object{}, err
 	}
 	defer body.Close()
-	put := providers.PutOptions{Condition: c.opts.Condition, Size: src.Size, ContentType: src.ContentType, Metadata: src.Metadata}
+	w := writing{key: c.dst, headers: src.Headers, parts: providers.NewParts(b.buffers, body, src.Size), opts: providers.PutOptions{
+		Condition: c.opts.Condition, Size: src.Size, ContentType: src.ContentType, Metadata: src.Metadata,
+	}}
 	if c.opts.Replace {
-		put.ContentType, put.Metadata = c.opts.ContentType, c.opts.Metadata
+		w.opts.ContentType, w.opts.Metadata = c.opts.ContentType, c.opts.Metadata
 	}
-	obj, err := b.Put(ctx, c.dst, body, put)
+	w.metadata = encodeMetadata(c.dst, w.opts.Metadata)
+	obj, err := b.put(ctx, w)
 	if e, ok := errors.AsType[*providers.Error](err); ok {
-		e.Op = "copy"
+		told := *e // the gate's is shared
+		told.Op = "copy"
+		return obj, &told
 	}
 	return obj, err
 }

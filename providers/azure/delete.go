@@ -91,7 +91,7 @@ func (b *Bucket) deleteSingly(ctx context.Context, keys []string, failed *failur
 	group.SetLimit(deletesAtOnce)
 	for _, key := range keys {
 		group.Go(func() error {
-			if err := b.deleteOne(ctx, key); err != nil {
+			if err := providers.Guarded(b.log, "delete", key, func() error { return b.deleteOne(ctx, key) }); err != nil {
 				failed.add(key, err)
 			}
 			return ctx.Err()
@@ -105,7 +105,7 @@ func (b *Bucket) deleteOne(ctx context.Context, key string) error {
 		return err
 	}
 	b.keys.forget(key)
-	wait, _, cancel := withPatience(ctx)
+	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
 	_, err := b.client.NewBlobClient(b.full(key)).Delete(wait, nil)
 	err = b.deleted(wait, key, err)
@@ -146,7 +146,15 @@ func (b *Bucket) deleteBatches(ctx context.Context, keys []string, failed *failu
 	group.SetLimit(batchesAtOnce)
 	for chunk := range slices.Chunk(keys, b.limits.batch) {
 		group.Go(func() error {
-			b.deleteBatch(ctx, chunk, failed)
+			err := providers.Guarded(b.log, "delete", chunk[0], func() error {
+				b.deleteBatch(ctx, chunk, failed)
+				return nil
+			})
+			if err != nil {
+				for _, key := range chunk {
+					failed.add(key, err)
+				}
+			}
 			return ctx.Err()
 		})
 	}
@@ -177,7 +185,7 @@ func (b *Bucket) deleteBatch(ctx context.Context, keys []string, failed *failure
 	if len(sent) == 0 {
 		return
 	}
-	wait, _, cancel := withPatience(ctx)
+	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
 	out, err := b.client.SubmitBatch(wait, batch, nil)
 	if err != nil {

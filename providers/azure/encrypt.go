@@ -8,6 +8,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 
+	"sealdav/providers"
 	"sealdav/sse"
 )
 
@@ -34,6 +35,19 @@ func newEncryption(s sse.Settings) encryption {
 		}
 		return text
 	}}
+}
+
+// fingerprint names the customer key of an encryption, "" for any other.
+func (e encryption) fingerprint(of providers.Encryption) string {
+	if of.Mode != providers.ModeCustomer {
+		return ""
+	}
+	for _, c := range e.settings.Candidates() {
+		if c.Place == of.Key {
+			return c.Key.Fingerprint()
+		}
+	}
+	return ""
 }
 
 // write is the encryption of everything that is written: a customer key, a
@@ -106,7 +120,7 @@ func (g guard) check(method, comp string, h http.Header) error {
 		return nil
 	case (method == http.MethodGet || method == http.MethodHead) && comp == "":
 		return nil
-	case method == http.MethodGet && comp == "list", method == http.MethodPost && comp == "batch", method == http.MethodDelete:
+	case method == http.MethodGet && (comp == "list" || comp == "blocklist"), method == http.MethodPost && comp == "batch", method == http.MethodDelete:
 		if sum != "" || scope != "" {
 			return errGuard{"a key in a request that needs none"}
 		}

@@ -25,12 +25,16 @@ type failure struct {
 	message   string
 	header    string // the header an InvalidHeaderValue is about
 	requestID string
-	login     bool  // no token was to be had
-	err       error // where there was no answer
+	login     bool   // no token was to be had
+	err       error  // where there was no answer
+	text      string // of err, as it may be shown; "": as it is
 }
 
 func (f *failure) Error() string {
-	if f.status == 0 {
+	switch {
+	case f.status == 0 && f.text != "":
+		return f.text
+	case f.status == 0:
 		return f.err.Error()
 	}
 	var b strings.Builder
@@ -221,15 +225,27 @@ func (b *Bucket) fail(ctx context.Context, op, key string, err error) error {
 	if _, ok := errors.AsType[*providers.Error](err); ok {
 		return err
 	}
-	f := examine(err)
-	f.message = b.quote(f.message)
+	f := b.quoted(examine(err))
 	e := &providers.Error{Op: op, Key: key, Kind: f.kind(), Err: f}
 	if f.status == 0 && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
 		// Not the caller's context: it would have been matched above.
-		e.Err = errNoAnswer
+		e.Err = providers.ErrNoAnswer
 	}
 	e.Advice = b.advice(f)
 	return e
+}
+
+// quoted is a failure that may be shown: of every text that a server chose it
+// has what may be repeated.
+func (b *Bucket) quoted(f *failure) *failure {
+	shown := *f
+	for _, text := range []*string{&shown.code, &shown.message, &shown.requestID, &shown.header} {
+		*text = b.quote(*text)
+	}
+	if f.err != nil { // it may repeat an answer that is none
+		shown.text = b.quote(f.err.Error())
+	}
+	return &shown
 }
 
 // quote is what may be repeated of a server's own words: no key, even where it
@@ -250,7 +266,7 @@ func (b *Bucket) patient(ctx context.Context, op, key string, err error) error {
 	}
 	if _, ok := errors.AsType[*providers.Error](err); !ok {
 		if ctx.Err() == nil {
-			return &providers.Error{Op: op, Key: key, Kind: providers.ErrUnavailable, Err: errNoAnswer, Advice: adviceUnreachable}
+			return &providers.Error{Op: op, Key: key, Kind: providers.ErrUnavailable, Err: providers.ErrNoAnswer, Advice: adviceUnreachable}
 		}
 	}
 	return b.fail(ctx, op, key, err)

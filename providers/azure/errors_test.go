@@ -1,6 +1,7 @@
 package azure_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+
+	"sealdav/internal/testserver"
 	"sealdav/providers"
 	"sealdav/providers/azure"
 	"sealdav/providers/providertest"
@@ -198,3 +202,53 @@ func TestMetadataNames(t *testing.T) {
 		}
 	}
 }
+
+// TestErrorsShown: what a server wrote is repeated without keys, and briefly,
+// wherever it wrote it.
+func TestErrorsShown(t *testing.T) {
+	evil := customerKey.WriteKey.Base64() + strings.Repeat("long", 1000)
+	b := open(t, azure.Config{Container: "box", Account: "a", AccountKey: "a2V5", Settings: customerKey})
+	for name, write := range map[string]func(http.ResponseWriter){
+		"code":    func(w http.ResponseWriter) { w.Header().Set("X-Ms-Error-Code", evil) },
+		"request": func(w http.ResponseWriter) { w.Header().Set("X-Ms-Request-Id", evil) },
+		"message": func(w http.ResponseWriter) {
+			fmt.Fprintf(w, "<Error><Code>InvalidHeaderValue</Code><Message>%s</Message></Error>", evil)
+		},
+	} {
+		rec := httptest.NewRecorder()
+		rec.Code = 400
+		write(rec)
+		resp := rec.Result()
+		resp.Request = httptest.NewRequest(http.MethodGet, "https://a.invalid/", nil)
+		text := azure.Fail(b, t.Context(), "open", "k", runtime.NewResponseError(resp)).Error()
+		if strings.Contains(text, evil[:20]) || len(text) > 1000 {
+			t.Errorf("%s: %d bytes: %.300s", name, len(text), text)
+		}
+	}
+	err := azure.Fail(b, t.Context(), "open", "k", errors.New("malformed HTTP response "+evil))
+	if strings.Contains(err.Error(), evil[:20]) {
+		t.Errorf("no answer: %.300s", err)
+	}
+}
+
+// TestPanicInBlock: a bug in the work on one block is that upload's error.
+func TestPanicInBlock(t *testing.T) {
+	p := testserver.NewAzure(t)
+	name := p.NewContainer(t)
+	b := warm(t, p, name, customerKey)
+	b.WrapTransport(func(next http.RoundTripper) http.RoundTripper {
+		return transportFunc(func(r *http.Request) (*http.Response, error) {
+			if r.URL.Query().Get("comp") == "block" {
+				panic("a bug")
+			}
+			return next.RoundTrip(r)
+		})
+	})
+	_, err := b.Put(t.Context(), "k", bytes.NewReader(noise(3<<20)), providers.PutOptions{Size: 3 << 20})
+	wantError(t, "Put", err, providers.ErrUnavailable, "bug")
+	wantNames(t, p, name, "large", "src")
+}
+
+type transportFunc func(*http.Request) (*http.Response, error)
+
+func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -32,3 +32,8 @@ var (
 
 // Fail is what becomes of an SDK error.
 var Fail = (*Bucket).fail
+
+// WrapTransport puts a transport between a bucket and its store.
+func (b *Bucket) WrapTransport(wrap func(http.RoundTripper) http.RoundTripper) {
+	b.http.Transport = wrap(b.http.Transport)
+}

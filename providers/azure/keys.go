@@ -27,8 +27,8 @@ type keyring struct {
 	first      int // the guess where nothing is known: the write key, or none
 
 	mu      sync.Mutex
-	objects memory[fit] // by key: what fits
-	folders memory[int] // by folder: what fitted last
+	objects providers.Memory[fit] // by key: what fits
+	folders providers.Memory[int] // by folder: what fitted last
 }
 
 // fit is the candidate that opens a blob, and which blob that is.
@@ -38,7 +38,7 @@ type fit struct {
 }
 
 func newKeyring(s sse.Settings) *keyring {
-	k := &keyring{candidates: s.Candidates(), objects: newMemory[fit](8192), folders: newMemory[int](1024)}
+	k := &keyring{candidates: s.Candidates(), objects: providers.NewMemory[fit](8192), folders: providers.NewMemory[int](1024)}
 	for i, c := range k.candidates {
 		if c.Key.Equal(s.WriteKey) {
 			k.first = i
@@ -52,9 +52,9 @@ func newKeyring(s sse.Settings) *keyring {
 func (k *keyring) order(key, etag string) []sse.Candidate {
 	guess := k.first
 	k.mu.Lock()
-	if f, ok := k.objects.get(key); ok && (etag == "" || f.etag == etag) {
+	if f, ok := k.objects.Get(key); ok && (etag == "" || f.etag == etag) {
 		guess = f.candidate
-	} else if i, ok := k.folders.get(folder(key)); ok {
+	} else if i, ok := k.folders.Get(folder(key)); ok {
 		guess = i
 	}
 	k.mu.Unlock()
@@ -75,8 +75,8 @@ func (k *keyring) fitted(key, etag string, fits sse.Key) {
 	for i := range k.candidates {
 		if k.candidates[i].Key.Equal(fits) {
 			k.mu.Lock()
-			k.objects.set(key, fit{etag, i})
-			k.folders.set(folder(key), i)
+			k.objects.Set(key, fit{etag, i})
+			k.folders.Set(folder(key), i)
 			k.mu.Unlock()
 			return
 		}
@@ -87,7 +87,7 @@ func (k *keyring) fitted(key, etag string, fits sse.Key) {
 // forget drops what is known of a key.
 func (k *keyring) forget(key string) {
 	k.mu.Lock()
-	k.objects.drop(key)
+	k.objects.Drop(key)
 	k.mu.Unlock()
 }
 

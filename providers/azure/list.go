@@ -63,7 +63,7 @@ func (b *Bucket) listFolder(ctx context.Context, prefix string, yield func(provi
 	if !ok || name == "" || !b.folders.Load() {
 		return
 	}
-	wait, _, cancel := withPatience(ctx)
+	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
 	obj, err := b.statFolder(wait, name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -118,12 +118,12 @@ func (b *Bucket) pages(prefix string, opts providers.ListOptions) func(context.C
 }
 
 func (b *Bucket) listPage(ctx context.Context, prefix string, next func(context.Context) (page, bool, error)) (page, bool, error) {
-	wait, _, cancel := withPatience(ctx)
+	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
 	p, more, err := next(wait)
 	if err != nil {
 		if ctx.Err() == nil && wait.Err() != nil {
-			err = errNoAnswer
+			err = providers.ErrNoAnswer
 		}
 		return page{}, false, b.fail(ctx, "list", prefix, err)
 	}
@@ -165,7 +165,8 @@ func (b *Bucket) listed(key string, item *container.BlobItem) found {
 	d := details{
 		size: value(props.ContentLength), modified: value(props.LastModified), etag: props.ETag,
 		contentType: value(props.ContentType), metadata: item.Metadata,
-		answer: answer{props.ServerEncrypted, props.CustomerProvidedKeySHA256, props.EncryptionScope},
+		headers: keptHeaders(props.CacheControl, props.ContentDisposition, props.ContentEncoding, props.ContentLanguage),
+		answer:  answer{props.ServerEncrypted, props.CustomerProvidedKeySHA256, props.EncryptionScope},
 	}
 	if value(props.ResourceType) == "directory" {
 		d.metadata = map[string]*string{folderMetadata: new("true")}

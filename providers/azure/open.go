@@ -76,7 +76,7 @@ func (b *Bucket) open(ctx context.Context, op, key string, opts providers.OpenOp
 }
 
 func (b *Bucket) get(ctx context.Context, op, key string, opts providers.OpenOptions) (*body, providers.Object, error) {
-	wait, arrived, cancel := withPatience(ctx)
+	wait, arrived, cancel := providers.WithPatience(ctx, providers.Patience)
 	client := b.client.NewBlobClient(b.full(key))
 	var out blob.DownloadStreamResponse
 	var found found
@@ -147,7 +147,8 @@ func getDetails(out blob.DownloadStreamResponse) details {
 	return details{
 		size: size, modified: value(out.LastModified), etag: (*azcore.ETag)(out.ETag),
 		contentType: value(out.ContentType), metadata: out.Metadata,
-		answer: answer{out.IsServerEncrypted, out.EncryptionKeySHA256, out.EncryptionScope},
+		headers: keptHeaders(out.CacheControl, out.ContentDisposition, out.ContentEncoding, out.ContentLanguage),
+		answer:  answer{out.IsServerEncrypted, out.EncryptionKeySHA256, out.EncryptionScope},
 	}
 }
 

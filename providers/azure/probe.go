@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
+	"sync/atomic"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
@@ -18,10 +20,10 @@ import (
 // means that writes may go.
 //
 // A blob written under a customer key must be refused without it; one under a
-// scope must be said to lie there. A copy is made as well: where the store
-// cannot, copies are streamed through this process from then on.
+// scope must be said to lie there. The same holds for a copy; where the store
+// cannot make one, copies are streamed through this process from then on.
 func (b *Bucket) Probe(ctx context.Context) error {
-	name := providers.ReservedPrefix + "probe-" + rand.Text()
+	name := probeName()
 	copyName := name + "-copy"
 	defer b.removeProbes(ctx, name, copyName)
 
@@ -32,23 +34,71 @@ func (b *Bucket) Probe(ctx context.Context) error {
 	if err := b.probeRead(ctx, name); err != nil {
 		return err
 	}
-	return b.probeCopy(ctx, copyName, src)
+	return b.probeCopy(ctx, &b.streamCopies, copyName, func(ctx context.Context) error {
+		_, err := b.copyWhole(ctx, copying{dst: copyName, src: src}, b.crypt.settings.WriteKey)
+		return err
+	})
+}
+
+func probeName() string { return providers.ReservedPrefix + "probe-" + rand.Text() }
+
+var probeContent = []byte("sealdav probe\n")
+
+// A store may seal what is put in one request, and store in the clear, while
+// it repeats the key, what is put in blocks. So an upload in blocks is tried as
+// well, before the first one; its only block may be small.
+
+// probeBlocks shows that the store seals an upload in blocks.
+func (b *Bucket) probeBlocks(ctx context.Context) error {
+	name := probeName() + "-blocks"
+	defer b.removeProbes(ctx, name)
+	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
+	defer cancel()
+	u := b.newUpload("probe", name)
+	err := u.send(wait, 1, probeContent)
+	if err == nil {
+		_, err = u.commit(wait, 1, nil, nil, providers.Condition{}, written{size: int64(len(probeContent))})
+	}
+	if err == nil {
+		err = b.probeRead(wait, name)
+	}
+	if errors.Is(err, providers.ErrUnverified) {
+		return &providers.Error{Op: "probe", Key: name, Kind: providers.ErrUnverified, Err: err, Advice: fmt.Sprintf(
+			"the store does not seal what is uploaded in blocks, so the remote takes no upload of more than %d MiB. Use an account that supports this encryption, or change the remote's sse options", b.buffers.Size()>>20)}
+	}
+	return b.patient(ctx, "probe", name, err)
+}
+
+// probeBlockCopy learns whether the store copies in blocks what is sealed.
+func (b *Bucket) probeBlockCopy(ctx context.Context) error {
+	name := probeName()
+	copyName := name + "-copy"
+	defer b.removeProbes(ctx, name, copyName)
+	src, err := b.probePut(ctx, name)
+	if err != nil {
+		return err
+	}
+	return b.probeCopy(ctx, &b.streamBlocks, copyName, func(ctx context.Context) error {
+		_, err := b.copyBlocks(ctx, copying{dst: copyName, src: src}, b.crypt.settings.WriteKey)
+		return err
+	})
 }
 
 // probePut writes the probe and checks the store's answer.
 func (b *Bucket) probePut(ctx context.Context, name string) (providers.Object, error) {
 	cpk, scope := b.crypt.write()
-	data := []byte("sealdav probe\n")
-	out, err := b.client.NewBlockBlobClient(b.full(name)).Upload(ctx, streaming.NopCloser(bytes.NewReader(data)), &blockblob.UploadOptions{
+	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
+	defer cancel()
+	out, err := b.client.NewBlockBlobClient(b.full(name)).Upload(wait, streaming.NopCloser(bytes.NewReader(probeContent)), &blockblob.UploadOptions{
 		CPKInfo: cpk, CPKScopeInfo: scope,
 	})
 	if err != nil {
-		return providers.Object{}, b.writeError(ctx, "probe", name, providers.Condition{}, err)
+		return providers.Object{}, b.patient(ctx, "probe", name, b.writeError(wait, "probe", name, providers.Condition{}, err))
 	}
 	if !b.crypt.confirmed(answer{out.IsServerEncrypted, out.EncryptionKeySHA256, out.EncryptionScope}) {
 		return providers.Object{}, probeFailed(name, "the store ignored the encryption that was asked for")
 	}
-	return providers.Object{Key: name, Size: int64(len(data)), ETag: entityTag(out.ETag)}, nil
+	return providers.Object{Key: name, Size: int64(len(probeContent)), ETag: entityTag(out.ETag)}, nil
 }
 
 func probeFailed(name, what string) error {
@@ -59,7 +109,7 @@ func probeFailed(name, what string) error {
 // probeRead checks that a blob is sealed: refused without its key, or said to
 // lie under the scope.
 func (b *Bucket) probeRead(ctx context.Context, name string) error {
-	wait, _, cancel := withPatience(ctx)
+	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
 	out, err := b.client.NewBlobClient(b.full(name)).GetProperties(wait, &blob.GetPropertiesOptions{})
 	f := examine(err)
@@ -77,12 +127,17 @@ func (b *Bucket) probeRead(ctx context.Context, name string) error {
 	return nil
 }
 
-// probeCopy learns whether the store copies sealed blobs. Only a store that is
-// away makes it an error.
-func (b *Bucket) probeCopy(ctx context.Context, copyName string, src providers.Object) error {
-	_, err := b.copyWhole(ctx, copying{dst: copyName, src: src}, b.crypt.settings.WriteKey)
-	if err == nil || ctx.Err() != nil {
-		return b.fail(ctx, "probe", copyName, err)
+// probeCopy makes a copy and sets stream if it does not end sealed. Only a
+// store that is away makes it an error.
+func (b *Bucket) probeCopy(ctx context.Context, stream *atomic.Bool, copyName string, do func(context.Context) error) error {
+	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
+	defer cancel()
+	err := do(wait)
+	if err == nil {
+		err = b.probeRead(wait, copyName)
+	}
+	if err == nil || wait.Err() != nil {
+		return b.patient(ctx, "probe", copyName, err)
 	}
 	f := examine(err)
 	err = b.fail(ctx, "probe", copyName, err)
@@ -90,7 +145,7 @@ func (b *Bucket) probeCopy(ctx context.Context, copyName string, src providers.O
 		return err
 	}
 	b.log.Warn("the store does not copy sealed blobs; copies go through this server", "err", err)
-	b.streamCopies.Store(true)
+	stream.Store(true)
 	return nil
 }
 

@@ -10,15 +10,10 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
 	"sealdav/providers"
 )
-
-// smallBody is the size up to which a body gets memory of its own: a pooled
-// buffer is 16 MiB, and there are few.
-const smallBody = 64 << 10
 
 // defaultContentType is what Azure gives a blob that is put without a type.
 const defaultContentType = "application/octet-stream"
@@ -30,20 +25,25 @@ func (b *Bucket) Put(ctx context.Context, key string, body io.Reader, opts provi
 	if err := b.checkKey("put", key); err != nil {
 		return providers.Object{}, err
 	}
+	return b.put(ctx, writing{key: key, opts: opts, metadata: encodeMetadata(key, opts.Metadata), parts: providers.NewParts(b.buffers, body, opts.Size)})
+}
+
+// put is Put for a key that was looked at.
+func (b *Bucket) put(ctx context.Context, w writing) (providers.Object, error) {
+	key, opts := w.key, w.opts
 	if limit := int64(b.buffers.Size()) * int64(b.limits.blocks); opts.Size > limit {
 		return providers.Object{}, b.tooLarge(key)
 	}
 	if err := b.gate.Admit(ctx); err != nil {
 		return providers.Object{}, b.fail(ctx, "put", key, err)
 	}
-	w := writing{key: key, opts: opts, metadata: encodeMetadata(key, opts.Metadata), parts: &partReader{body: body, size: opts.Size}}
-	first, last, err := b.fill(ctx, w.parts)
+	first, last, err := w.parts.Next(ctx)
 	if err != nil {
-		return providers.Object{}, b.bodyError(ctx, key, err)
+		return providers.Object{}, providers.BodyError(ctx, key, err)
 	}
 	if last {
-		defer first.release()
-		return b.putWhole(ctx, w, first.data)
+		defer first.Release()
+		return b.putWhole(ctx, w, first.Data)
 	}
 	return b.putBlocks(ctx, w, first)
 }
@@ -53,7 +53,8 @@ type writing struct {
 	key      string
 	opts     providers.PutOptions
 	metadata map[string]*string // encoded
-	parts    *partReader
+	headers  map[string]string  // those of Object.Headers
+	parts    *providers.Parts
 }
 
 func (b *Bucket) tooLarge(key string) error {
@@ -61,39 +62,39 @@ func (b *Bucket) tooLarge(key string) error {
 		Advice: fmt.Sprintf("a blob may have 50,000 blocks, here %d GiB together", int64(b.buffers.Size())*int64(b.limits.blocks)>>30)}
 }
 
-// bodyError is the error of a body that could not be read to its end. What a
-// body says of itself is the cause, whatever it is: the body of a streamed
-// copy fails with an error of this package.
-func (b *Bucket) bodyError(ctx context.Context, key string, err error) error {
-	if ctx.Err() != nil {
-		return fmt.Errorf("put %q: %w", key, ctx.Err())
-	}
-	return &providers.Error{Op: "put", Key: key, Kind: providers.ErrBody, Err: err,
-		Advice: "the upload did not arrive whole, so nothing was stored; send it again"}
-}
-
 // putWhole stores a body of one part.
 func (b *Bucket) putWhole(ctx context.Context, w writing, data []byte) (providers.Object, error) {
 	cpk, scope := b.crypt.write()
-	out, err := b.client.NewBlockBlobClient(b.full(w.key)).Upload(ctx, streaming.NopCloser(bytes.NewReader(data)), &blockblob.UploadOptions{
-		HTTPHeaders: contentType(w.opts.ContentType), Metadata: w.metadata, CPKInfo: cpk, CPKScopeInfo: scope,
+	following, tries := following(ctx)
+	out, err := b.client.NewBlockBlobClient(b.full(w.key)).Upload(following, streaming.NopCloser(bytes.NewReader(data)), &blockblob.UploadOptions{
+		HTTPHeaders: httpHeaders(w.opts.ContentType, w.headers), Metadata: w.metadata, CPKInfo: cpk, CPKScopeInfo: scope,
 		AccessConditions: conditionsOf(w.opts.Condition),
 	})
+	size := int64(len(data))
 	if err != nil {
-		return providers.Object{}, b.writeError(ctx, "put", w.key, w.opts.Condition, err)
+		refused := b.writeError(ctx, "put", w.key, w.opts.Condition, err)
+		if tries.lost.Load() && errors.Is(refused, providers.ErrPrecondition) {
+			if s, ok := b.ownWrite(ctx, w.key, tries, data); ok {
+				return s.obj, nil
+			}
+		}
+		return providers.Object{}, b.uncertain(ctx, w.key, tries, written{size: size}, refused)
 	}
 	a := answer{out.IsServerEncrypted, out.EncryptionKeySHA256, out.EncryptionScope}
 	if !b.crypt.confirmed(a) {
-		return providers.Object{}, b.unverified(ctx, "put", w.key, written{out.ETag, out.VersionID})
+		return providers.Object{}, b.unverified(ctx, "put", w.key, written{etag: out.ETag, version: out.VersionID, size: size})
 	}
-	return b.stored(w, int64(len(data)), out.ETag, out.LastModified, a), nil
+	return b.stored(w, size, out.ETag, out.LastModified, a), nil
 }
 
 // stored is the Object of a finished write.
 func (b *Bucket) stored(w writing, size int64, etag *azcore.ETag, modified *time.Time, a answer) providers.Object {
 	obj := providers.Object{
 		Key: w.key, Size: size, ModTime: value(modified).UTC().Truncate(time.Second), ETag: entityTag(etag),
-		ContentType: w.opts.ContentType, Metadata: w.opts.Metadata, Encryption: b.crypt.describe(a),
+		ContentType: w.opts.ContentType, Metadata: w.opts.Metadata, Headers: w.headers, Encryption: b.crypt.describe(a),
+	}
+	if obj.Headers == nil {
+		obj.Headers = map[string]string{}
 	}
 	if obj.ContentType == "" {
 		obj.ContentType = defaultContentType
@@ -124,11 +125,4 @@ func (b *Bucket) writeAdvice(f *failure) string {
 		return "the account has no encryption of the kind the remote's sse options ask for"
 	}
 	return ""
-}
-
-func contentType(t string) *blob.HTTPHeaders {
-	if t == "" {
-		return nil
-	}
-	return &blob.HTTPHeaders{BlobContentType: &t}
 }

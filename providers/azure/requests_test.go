@@ -120,7 +120,7 @@ func TestRequests(t *testing.T) {
 		want string
 	}{
 		{"nothing at open", func() {}, ""},
-		{"first put, with the probe", func() { small = put(t, b, "k", []byte("content")) }, "Batch GetBlobProperties PutBlob PutBlob PutBlobFromURL"},
+		{"first put, with the probe", func() { small = put(t, b, "k", []byte("content")) }, "Batch GetBlobProperties GetBlobProperties PutBlob PutBlob PutBlobFromURL"},
 		{"put", func() { put(t, b, "k2", []byte("content")) }, "PutBlob"},
 		{"put of unknown size", func() {
 			if _, err := b.Put(t.Context(), "k2", strings.NewReader("x"), providers.PutOptions{Size: providers.SizeUnknown}); err != nil {
@@ -128,6 +128,7 @@ func TestRequests(t *testing.T) {
 			}
 		}, "PutBlob"},
 		{"put of one whole part", func() { put(t, b, "k3", big[:1<<20]) }, "PutBlob"},
+		{"first put of three parts", func() { large = put(t, b, "large", big) }, "DeleteBlob GetBlobProperties PutBlock PutBlock PutBlock PutBlock PutBlockList PutBlockList"},
 		{"put of three parts", func() { large = put(t, b, "large", big) }, "PutBlock PutBlock PutBlock PutBlockList"},
 		{"stat", func() { stat(t, b, "k") }, "GetBlobProperties"},
 		{"open", func() { read(t, b, "k") }, "GetBlob"},
@@ -137,6 +138,10 @@ func TestRequests(t *testing.T) {
 		{"copy with other attributes", func() {
 			mustCopy(t, b, "k4", small, providers.CopyOptions{Replace: true, ContentType: "text/x-odd", Metadata: map[string]string{"a": "b"}})
 		}, "PutBlobFromURL"},
+		{"first copy that takes metadata away", func() {
+			mustCopy(t, b, "k4", stat(t, b, "k4"), providers.CopyOptions{Replace: true})
+			mustCopy(t, b, "k4", small, providers.CopyOptions{Replace: true, Metadata: map[string]string{"a": "b"}})
+		}, "Batch GetBlobProperties GetBlobProperties GetBlobProperties GetBlobProperties PutBlob PutBlobFromURL PutBlockFromURL PutBlockFromURL PutBlockList PutBlockList"},
 		{"copy that takes metadata away", func() {
 			mustCopy(t, b, "k4", stat(t, b, "k4"), providers.CopyOptions{Replace: true})
 		}, "GetBlobProperties GetBlobProperties PutBlockFromURL PutBlockList"},

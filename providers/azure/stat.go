@@ -14,28 +14,13 @@ import (
 	"sealdav/sse"
 )
 
-// patience is how long a request without a body of note, its retries
-// included, may take to be answered.
-const patience = 30 * time.Second
-
-// errNoAnswer ends a request that was not answered in time.
-var errNoAnswer = errors.New("no answer in time")
-
-// withPatience returns a context that ends when patience does, unless arrived
-// is called first.
-func withPatience(ctx context.Context) (_ context.Context, arrived func(), cancel func()) {
-	ctx, stop := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(patience, func() { stop(errNoAnswer) })
-	return ctx, func() { timer.Stop() }, func() { timer.Stop(); stop(nil) }
-}
-
 // Stat implements providers.Bucket: one HEAD, whose refusal tells what is
 // wrong. A marker "dir/" that is not there may be a folder blob "dir".
 func (b *Bucket) Stat(ctx context.Context, key string) (providers.Object, error) {
 	if err := b.checkKey("stat", key); err != nil {
 		return providers.Object{}, err
 	}
-	wait, _, cancel := withPatience(ctx)
+	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
 	obj, _, err := b.head(wait, "stat", key)
 	if name, marker := strings.CutSuffix(key, "/"); marker && name != "" && errors.Is(err, fs.ErrNotExist) {
@@ -79,11 +64,7 @@ func (b *Bucket) headAny(ctx context.Context, op, key string) (out *blob.GetProp
 			return err
 		}
 		out = &resp
-		found = b.found(key, details{
-			size: value(resp.ContentLength), modified: value(resp.LastModified), etag: resp.ETag,
-			contentType: value(resp.ContentType), metadata: resp.Metadata,
-			answer: answer{resp.IsServerEncrypted, resp.EncryptionKeySHA256, resp.EncryptionScope},
-		})
+		found = b.found(key, headDetails(resp))
 		return nil
 	})
 	return out, found, err
@@ -96,7 +77,47 @@ type details struct {
 	etag        *azcore.ETag
 	contentType string
 	metadata    map[string]*string
+	headers     map[string]string
 	answer      answer
+}
+
+func headDetails(resp blob.GetPropertiesResponse) details {
+	return details{
+		size: value(resp.ContentLength), modified: value(resp.LastModified), etag: resp.ETag,
+		contentType: value(resp.ContentType), metadata: resp.Metadata,
+		headers: keptHeaders(resp.CacheControl, resp.ContentDisposition, resp.ContentEncoding, resp.ContentLanguage),
+		answer:  answer{resp.IsServerEncrypted, resp.EncryptionKeySHA256, resp.EncryptionScope},
+	}
+}
+
+// keptHeaders are the headers of a blob that an Object has no field for; empty
+// where it has none.
+func keptHeaders(cacheControl, disposition, encoding, language *string) map[string]string {
+	kept := map[string]string{}
+	for name, v := range map[string]*string{
+		"cache-control": cacheControl, "content-disposition": disposition,
+		"content-encoding": encoding, "content-language": language,
+	} {
+		if value(v) != "" {
+			kept[name] = *v
+		}
+	}
+	return kept
+}
+
+// httpHeaders are the type and the other headers that a blob is given.
+func httpHeaders(contentType string, kept map[string]string) *blob.HTTPHeaders {
+	optional := func(s string) *string {
+		if s == "" {
+			return nil
+		}
+		return &s
+	}
+	return &blob.HTTPHeaders{
+		BlobContentType: optional(contentType), BlobCacheControl: optional(kept["cache-control"]),
+		BlobContentDisposition: optional(kept["content-disposition"]),
+		BlobContentEncoding:    optional(kept["content-encoding"]), BlobContentLanguage: optional(kept["content-language"]),
+	}
 }
 
 // found is a blob that was seen; folder says that it stands for a folder and
@@ -111,7 +132,7 @@ func (b *Bucket) found(key string, d details) found {
 	metadata, folder := decodeMetadata(d.metadata)
 	f := found{folder: folder && !strings.HasSuffix(key, "/"), Object: providers.Object{
 		Key: key, Size: d.size, ModTime: d.modified.UTC().Truncate(time.Second), ETag: entityTag(d.etag),
-		ContentType: d.contentType, Metadata: metadata, Encryption: b.crypt.describe(d.answer),
+		ContentType: d.contentType, Metadata: metadata, Headers: d.headers, Encryption: b.crypt.describe(d.answer),
 	}}
 	if f.folder {
 		b.folders.Store(true)

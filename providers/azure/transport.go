@@ -4,11 +4,14 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"time"
+
+	"sealdav/providers"
 )
 
 // newHTTPClient makes the client for all requests to one store.
@@ -44,7 +47,7 @@ func newHTTPClient(caFile string, log *slog.Logger) (*http.Client, error) {
 		ReadBufferSize:     64 << 10,
 	}
 	return &http.Client{
-		Transport:     &loggingTransport{next: transport, log: log},
+		Transport:     &loggingTransport{next: &lendingTransport{transport}, log: log},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}, nil
 }
@@ -102,4 +105,31 @@ func (t *loggingTransport) CloseIdleConnections() {
 	if c, ok := t.next.(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()
 	}
+}
+
+// lendingTransport takes a request's body back once there is an answer, before
+// the SDK sends it again and before its buffer is lent to another upload.
+type lendingTransport struct{ *http.Transport }
+
+func (t *lendingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return t.Transport.RoundTrip(r)
+	}
+	var lent []*providers.Lease
+	defer func() {
+		for _, l := range lent {
+			l.Close()
+		}
+	}()
+	lend := func(body io.ReadCloser, err error) (io.ReadCloser, error) {
+		l := providers.NewLease(body, r.ContentLength)
+		lent = append(lent, l)
+		return l, err
+	}
+	out := r.WithContext(r.Context()) // RoundTrip must not change the request
+	out.Body, _ = lend(r.Body, nil)
+	if r.GetBody != nil {
+		out.GetBody = func() (io.ReadCloser, error) { return lend(r.GetBody()) }
+	}
+	return t.Transport.RoundTrip(out)
 }

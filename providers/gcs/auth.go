@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/google"
+
+	"sealdav/providers"
 )
 
 // scope lets the credentials read and write objects, and not change who may.
@@ -31,7 +33,7 @@ type signer struct {
 // start.
 func newSigner(file string, anonymous bool, client *http.Client) (*signer, error) {
 	// Fetching a token knows no context of a request.
-	s := &signer{http: &http.Client{Transport: client.Transport, CheckRedirect: client.CheckRedirect, Timeout: patience}}
+	s := &signer{http: &http.Client{Transport: client.Transport, CheckRedirect: client.CheckRedirect, Timeout: providers.Patience}}
 	switch {
 	case anonymous:
 	case file != "":

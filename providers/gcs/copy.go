@@ -100,7 +100,7 @@ func (b *Bucket) copyStreamed(ctx context.Context, dst string, src providers.Obj
 		return providers.Object{}, err
 	}
 	defer body.Close()
-	w := writing{key: dst, headers: from.Headers, parts: &partReader{body: body, size: from.Size}, opts: providers.PutOptions{
+	w := writing{key: dst, headers: from.Headers, parts: providers.NewParts(b.buffers, body, from.Size), opts: providers.PutOptions{
 		Condition: opts.Condition, Size: from.Size, ContentType: from.ContentType, Metadata: from.Metadata,
 	}}
 	if opts.Replace {

@@ -84,7 +84,7 @@ func (b *Bucket) deleteOne(ctx context.Context, key string) error {
 		return err
 	}
 	b.keys.forget(key)
-	wait, _, cancel := withPatience(ctx)
+	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
 	err := b.ask(wait, &call{op: opDelete, method: http.MethodDelete, path: b.objectPath(key)}, nil)
 	if err = b.fail(wait, "delete", key, err); err == nil || errors.Is(err, fs.ErrNotExist) {
@@ -130,7 +130,7 @@ func (b *Bucket) deleteBatch(ctx context.Context, keys []string) (failed []*prov
 	if err != nil {
 		return nil, false
 	}
-	wait, _, cancel := withPatience(ctx)
+	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
 	result, err := b.askDelete(wait, text)
 	switch f := examine(err); {

@@ -270,7 +270,7 @@ func (b *Bucket) fail(ctx context.Context, op, key string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), errNoAnswer) {
+	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), providers.ErrNoAnswer) {
 		return fmt.Errorf("%s %q: %w", op, key, ctx.Err())
 	}
 	if _, ok := errors.AsType[*providers.Error](err); ok {
@@ -278,7 +278,7 @@ func (b *Bucket) fail(ctx context.Context, op, key string, err error) error {
 	}
 	f := b.quoted(examine(err))
 	if f.status == 0 && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
-		f.err, f.text = errNoAnswer, "" // the caller's context would have been matched above
+		f.err, f.text = providers.ErrNoAnswer, "" // the caller's context would have been matched above
 	}
 	return &providers.Error{Op: op, Key: key, Kind: f.kind(), Err: f, Advice: b.advice(f)}
 }

@@ -451,3 +451,27 @@ func TestRedirect(t *testing.T) {
 		t.Errorf("%d requests, want 1", n)
 	}
 }
+
+type transportFunc func(*http.Request) (*http.Response, error)
+
+func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestPanicInPart: a bug in the work on one part is that upload's error.
+func TestPanicInPart(t *testing.T) {
+	store := testserver.SharedGCS(t)
+	bucket := store.NewBucket(t)
+	b := warm(t, store, bucket, customerKey)
+	b.WrapTransport(func(next http.RoundTripper) http.RoundTripper {
+		return transportFunc(func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodPut {
+				panic("a bug")
+			}
+			return next.RoundTrip(r)
+		})
+	})
+	wantError(t, "Put", putErr(t, b, "k", strings.Repeat("x", 3<<20)), providers.ErrUnavailable, "bug")
+	wantKeys(t, store, bucket, "large", "src")
+	if left := store.Sessions(bucket); len(left) > 0 {
+		t.Errorf("sessions are left: %q", left)
+	}
+}

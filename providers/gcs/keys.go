@@ -20,8 +20,8 @@ type keyring struct {
 	first int // the guess where nothing is known: the write key, or none
 
 	mu      sync.Mutex
-	objects memory[fit] // by key: what it lies under
-	folders memory[int] // by folder: what its last object lay under
+	objects providers.Memory[fit] // by key: what it lies under
+	folders providers.Memory[int] // by folder: what its last object lay under
 }
 
 // fit is the key an object lies under, and which object that is.
@@ -35,8 +35,8 @@ const foreign = -1
 func newKeyring(s sse.Settings) *keyring {
 	k := &keyring{
 		candidates: s.Candidates(),
-		objects:    newMemory[fit](8192),
-		folders:    newMemory[int](1024),
+		objects:    providers.NewMemory[fit](8192),
+		folders:    providers.NewMemory[int](1024),
 	}
 	hashes := map[string]int{}
 	for i, c := range k.candidates {
@@ -72,9 +72,9 @@ func (k *keyring) find(hash string) (sse.Candidate, bool) {
 func (k *keyring) guess(key, etag string) (c sse.Candidate, known bool) {
 	i := k.first
 	k.mu.Lock()
-	if f, ok := k.objects.get(key); ok && (etag == "" || f.etag == etag) {
+	if f, ok := k.objects.Get(key); ok && (etag == "" || f.etag == etag) {
 		i = f.candidate
-	} else if j, ok := k.folders.get(folder(key)); ok {
+	} else if j, ok := k.folders.Get(folder(key)); ok {
 		i = j
 	}
 	k.mu.Unlock()
@@ -92,16 +92,16 @@ func (k *keyring) learn(key, etag, hash string) {
 	i := k.place(hash)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.objects.set(key, fit{etag, i})
+	k.objects.Set(key, fit{etag, i})
 	if i != foreign {
-		k.folders.set(folder(key), i)
+		k.folders.Set(folder(key), i)
 	}
 }
 
 // forget drops what is known of a key.
 func (k *keyring) forget(key string) {
 	k.mu.Lock()
-	k.objects.drop(key)
+	k.objects.Drop(key)
 	k.mu.Unlock()
 }
 

@@ -63,7 +63,7 @@ func (b *Bucket) List(ctx context.Context, prefix string, opts providers.ListOpt
 }
 
 func (b *Bucket) listPage(ctx context.Context, query url.Values) (p page, err error) {
-	ctx, _, cancel := withPatience(ctx)
+	ctx, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
 	err = b.ask(ctx, &call{op: opList, method: http.MethodGet, path: b.bucketPath() + "/o", query: query}, &p)
 	return p, err

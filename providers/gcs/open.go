@@ -33,7 +33,7 @@ func (b *Bucket) open(ctx context.Context, op, key string, opts providers.OpenOp
 	if err != nil {
 		return nil, providers.Object{}, err
 	}
-	wait, arrived, cancel := withPatience(ctx)
+	wait, arrived, cancel := providers.WithPatience(ctx, providers.Patience)
 	resp, source, err := b.openWith(wait, op, key, c, opts)
 	if err != nil {
 		cancel()

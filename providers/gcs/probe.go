@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"sealdav/providers"
 	"sealdav/sse"
@@ -26,7 +25,7 @@ func (b *Bucket) Probe(ctx context.Context) error {
 	name := probeName()
 	copyName := name + "-copy"
 	defer b.removeProbes(ctx, name, copyName)
-	wait, _, cancel := withPatience(ctx)
+	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
 	r, err := b.insert(wait, probing(name), []byte(probeContent))
 	if err != nil {
@@ -44,7 +43,7 @@ func (b *Bucket) Probe(ctx context.Context) error {
 func (b *Bucket) probeParts(ctx context.Context) error {
 	name := probeName() + "-parts"
 	defer b.removeProbes(ctx, name)
-	wait, _, cancel := withPatience(ctx)
+	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
 	s, err := b.startSession(wait, probing(name))
 	if err != nil {
@@ -66,7 +65,7 @@ func probeName() string { return providers.ReservedPrefix + "probe-" + rand.Text
 
 // probing is the upload of a probe.
 func probing(name string) writing {
-	return writing{key: name, parts: &partReader{body: strings.NewReader(probeContent)}}
+	return writing{key: name, opts: providers.PutOptions{Size: int64(len(probeContent))}}
 }
 
 func probeFailed(name, what string) error {

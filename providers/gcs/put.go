@@ -25,7 +25,7 @@ func (b *Bucket) Put(ctx context.Context, key string, body io.Reader, opts provi
 	if err := b.checkKey("put", key); err != nil {
 		return providers.Object{}, err
 	}
-	return b.put(ctx, writing{key: key, opts: opts, parts: &partReader{body: body, size: opts.Size}})
+	return b.put(ctx, writing{key: key, opts: opts, parts: providers.NewParts(b.buffers, body, opts.Size)})
 }
 
 // put is Put for a key that was looked at.
@@ -41,13 +41,13 @@ func (b *Bucket) put(ctx context.Context, w writing) (providers.Object, error) {
 	if err := b.gate.Admit(ctx); err != nil {
 		return providers.Object{}, b.fail(ctx, "put", key, err)
 	}
-	first, last, err := b.fill(ctx, w.parts)
+	first, last, err := w.parts.Next(ctx)
 	if err != nil {
-		return providers.Object{}, bodyError(ctx, key, err)
+		return providers.Object{}, providers.BodyError(ctx, key, err)
 	}
 	if last {
-		defer first.release()
-		return b.putWhole(ctx, w, first.data)
+		defer first.Release()
+		return b.putWhole(ctx, w, first.Data)
 	}
 	return b.putParts(ctx, w, first)
 }
@@ -58,7 +58,7 @@ type writing struct {
 	opts    providers.PutOptions
 	headers map[string]string // those of Object.Headers
 	query   url.Values        // the preconditions
-	parts   *partReader
+	parts   *providers.Parts
 	tries   *attempts
 }
 
@@ -93,16 +93,6 @@ func conditions(cond providers.Condition) (query url.Values, ok bool) {
 		query.Set("ifGenerationMatch", strconv.FormatInt(n, 10))
 	}
 	return query, true
-}
-
-// bodyError is the error of a body that could not be read to its end. What a
-// body says of itself is the cause, whatever it is.
-func bodyError(ctx context.Context, key string, err error) error {
-	if ctx.Err() != nil {
-		return fmt.Errorf("put %q: %w", key, ctx.Err())
-	}
-	return &providers.Error{Op: "put", Key: key, Kind: providers.ErrBody, Err: err,
-		Advice: "the upload did not arrive whole, so nothing was stored; send it again"}
 }
 
 // described is the metadata a new object is given.

@@ -30,18 +30,18 @@ type session struct {
 // putParts stores a body of several parts. While one is on its way the next is
 // read: an upload holds two buffers at most, and waits for the second only
 // while the first is being sent.
-func (b *Bucket) putParts(ctx context.Context, w writing, c chunk) (providers.Object, error) {
+func (b *Bucket) putParts(ctx context.Context, w writing, c providers.Part) (providers.Object, error) {
 	if err := b.gateParts.Admit(ctx); err != nil {
-		c.release()
+		c.Release()
 		return providers.Object{}, b.fail(ctx, "put", w.key, err)
 	}
 	s, err := b.startSession(ctx, w)
 	if err != nil {
-		c.release()
+		c.Release()
 		return providers.Object{}, b.writeError(ctx, "put", w.key, w.opts.Condition, err)
 	}
 	r, err := s.sendAll(ctx, c)
-	out := written{size: w.parts.total}
+	out := written{size: w.parts.Total()}
 	if err != nil {
 		s.cancel(ctx)
 		return providers.Object{}, b.uncertain(ctx, w.key, s.tries, out, err)
@@ -79,7 +79,7 @@ func (b *Bucket) startSession(ctx context.Context, w writing) (*session, error) 
 		c.header.Set("X-Upload-Content-Length", strconv.FormatInt(w.opts.Size, 10))
 	}
 	c.add(described)
-	wait, _, cancel := withPatience(ctx)
+	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
 	resp, err := b.send(wait, c)
 	if err != nil {
@@ -95,7 +95,7 @@ func (b *Bucket) startSession(ctx context.Context, w writing) (*session, error) 
 }
 
 // sendAll sends the parts, the first of which is read already.
-func (s *session) sendAll(ctx context.Context, c chunk) (resource, error) {
+func (s *session) sendAll(ctx context.Context, c providers.Part) (resource, error) {
 	last := false
 	for {
 		type result struct {
@@ -105,10 +105,10 @@ func (s *session) sendAll(ctx context.Context, c chunk) (resource, error) {
 		done := make(chan result, 1)
 		now, isLast := c, last
 		go func() {
-			defer now.release()
+			defer now.Release()
 			var got result
 			got.err = providers.Guarded(s.b.log, "put", s.w.key, func() (err error) {
-				got.r, err = s.send(ctx, now.data, isLast)
+				got.r, err = s.send(ctx, now.Data, isLast)
 				return err
 			})
 			done <- got
@@ -118,16 +118,16 @@ func (s *session) sendAll(ctx context.Context, c chunk) (resource, error) {
 			return got.r, s.b.writeError(ctx, "put", s.w.key, s.w.opts.Condition, got.err)
 		}
 		var bodyErr error
-		c, last, bodyErr = s.b.fill(ctx, s.w.parts)
+		c, last, bodyErr = s.w.parts.Next(ctx)
 		got := <-done
 		switch {
 		case got.err != nil:
 			if bodyErr == nil {
-				c.release()
+				c.Release()
 			}
 			return resource{}, s.b.writeError(ctx, "put", s.w.key, s.w.opts.Condition, got.err)
 		case bodyErr != nil:
-			return resource{}, bodyError(ctx, s.w.key, bodyErr)
+			return resource{}, providers.BodyError(ctx, s.w.key, bodyErr)
 		}
 	}
 }

@@ -60,7 +60,7 @@ type standing struct {
 
 // inspect looks at what lies at a key.
 func (b *Bucket) inspect(ctx context.Context, key string) (s standing, err error) {
-	ctx, _, cancel := withPatience(ctx)
+	ctx, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
 	resp, err := b.send(ctx, b.describeCall(key))
 	if err != nil {

@@ -12,21 +12,6 @@ import (
 	"sealdav/providers"
 )
 
-// patience is how long a request without a body of note, its retries
-// included, may take to be answered.
-const patience = 30 * time.Second
-
-// errNoAnswer ends a request that was not answered in time.
-var errNoAnswer = errors.New("no answer in time")
-
-// withPatience returns a context that ends when patience does, unless arrived
-// is called first.
-func withPatience(ctx context.Context) (_ context.Context, arrived func(), cancel func()) {
-	ctx, stop := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(patience, func() { stop(errNoAnswer) })
-	return ctx, func() { timer.Stop() }, func() { timer.Stop(); stop(nil) }
-}
-
 func isCertificate(err error) bool {
 	_, ok := errors.AsType[*tls.CertificateVerificationError](err)
 	return ok
@@ -50,7 +35,7 @@ func (b *Bucket) Stat(ctx context.Context, key string) (providers.Object, error)
 
 // describe asks for an object's metadata.
 func (b *Bucket) describe(ctx context.Context, key string) (r resource, err error) {
-	ctx, _, cancel := withPatience(ctx)
+	ctx, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
 	err = b.ask(ctx, b.describeCall(key), &r)
 	return r, err

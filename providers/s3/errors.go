@@ -217,7 +217,7 @@ func (b *Bucket) fail(ctx context.Context, op, key string, err error) error {
 	e := &providers.Error{Op: op, Key: key, Kind: f.kind(), Err: f}
 	if f.status == 0 && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
 		// Not the caller's context: it would have been matched above.
-		e.Err = errNoAnswer
+		e.Err = providers.ErrNoAnswer
 	}
 	e.Advice = b.advice(f)
 	if f.status != http.StatusNotFound && f.status != 0 || f.code == "NoSuchKey" {
@@ -257,7 +257,7 @@ func (b *Bucket) patient(ctx context.Context, op, key string, err error) error {
 	}
 	if _, ok := errors.AsType[*providers.Error](err); !ok {
 		if ctx.Err() == nil {
-			return &providers.Error{Op: op, Key: key, Kind: providers.ErrUnavailable, Err: errNoAnswer, Advice: adviceUnreachable}
+			return &providers.Error{Op: op, Key: key, Kind: providers.ErrUnavailable, Err: providers.ErrNoAnswer, Advice: adviceUnreachable}
 		}
 	}
 	return b.fail(ctx, op, key, err)

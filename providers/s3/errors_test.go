@@ -232,21 +232,3 @@ func TestKeyringOrder(t *testing.T) {
 		t.Error("a refusal outlives a fit")
 	}
 }
-
-func TestMemoryForgets(t *testing.T) {
-	m := newMemory[int](4)
-	for i := range 100 {
-		m.get("kept")
-		m.set(strings.Repeat("k", i+1), i)
-		m.set("kept", i)
-	}
-	if len(m.young)+len(m.old) > 8 {
-		t.Errorf("holds %d entries", len(m.young)+len(m.old))
-	}
-	if _, ok := m.get("kept"); !ok {
-		t.Error("forgot what is used")
-	}
-	if _, ok := m.get("k"); ok {
-		t.Error("remembers what is not")
-	}
-}

@@ -22,9 +22,9 @@ type keyring struct {
 	first      int // the guess where nothing is known: the write key, or none
 
 	mu      sync.Mutex
-	objects memory[fit]     // by key: what fitted
-	folders memory[int]     // by folder: what fitted last
-	refused memory[refusal] // by key: what nothing fits
+	objects providers.Memory[fit]     // by key: what fitted
+	folders providers.Memory[int]     // by folder: what fitted last
+	refused providers.Memory[refusal] // by key: what nothing fits
 }
 
 // fit is the candidate that opened an object, and which object that was.
@@ -43,9 +43,9 @@ type refusal struct {
 func newKeyring(s sse.Settings) *keyring {
 	k := &keyring{
 		candidates: s.Candidates(),
-		objects:    newMemory[fit](8192),
-		folders:    newMemory[int](1024),
-		refused:    newMemory[refusal](1024),
+		objects:    providers.NewMemory[fit](8192),
+		folders:    providers.NewMemory[int](1024),
+		refused:    providers.NewMemory[refusal](1024),
 	}
 	for i, c := range k.candidates {
 		if c.Key.Equal(s.WriteKey) {
@@ -60,9 +60,9 @@ func newKeyring(s sse.Settings) *keyring {
 func (k *keyring) order(key, etag string) []sse.Candidate {
 	guess := k.first
 	k.mu.Lock()
-	if f, ok := k.objects.get(key); ok && (etag == "" || f.etag == etag) {
+	if f, ok := k.objects.Get(key); ok && (etag == "" || f.etag == etag) {
 		guess = f.candidate
-	} else if i, ok := k.folders.get(folder(key)); ok {
+	} else if i, ok := k.folders.Get(folder(key)); ok {
 		guess = i
 	}
 	k.mu.Unlock()
@@ -79,14 +79,14 @@ func (k *keyring) order(key, etag string) []sse.Candidate {
 func (k *keyring) fitted(key, etag string, c sse.Candidate) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.refused.drop(key)
+	k.refused.Drop(key)
 	if len(k.candidates) == 1 {
 		return
 	}
 	for i := range k.candidates {
 		if k.candidates[i].Key.Equal(c.Key) {
-			k.objects.set(key, fit{etag, i})
-			k.folders.set(folder(key), i)
+			k.objects.Set(key, fit{etag, i})
+			k.folders.Set(folder(key), i)
 			return
 		}
 	}
@@ -96,7 +96,7 @@ func (k *keyring) fitted(key, etag string, c sse.Candidate) {
 func (k *keyring) known(key, etag string, c sse.Candidate) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	f, ok := k.objects.get(key)
+	f, ok := k.objects.Get(key)
 	return ok && f.etag == etag && k.candidates[f.candidate].Key.Equal(c.Key)
 }
 
@@ -104,36 +104,36 @@ func (k *keyring) known(key, etag string, c sse.Candidate) bool {
 func (k *keyring) seen(key, etag string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	switch r, ok := k.refused.get(key); {
+	switch r, ok := k.refused.Get(key); {
 	case ok && r.etag == "":
-		k.refused.set(key, refusal{etag, r.until})
+		k.refused.Set(key, refusal{etag, r.until})
 	case ok && r.etag != etag:
-		k.refused.drop(key)
+		k.refused.Drop(key)
 	}
-	if f, ok := k.objects.get(key); ok && f.etag != etag {
-		k.objects.drop(key)
+	if f, ok := k.objects.Get(key); ok && f.etag != etag {
+		k.objects.Drop(key)
 	}
 }
 
 // forget drops what is known of a key.
 func (k *keyring) forget(key string) {
 	k.mu.Lock()
-	k.objects.drop(key)
-	k.refused.drop(key)
+	k.objects.Drop(key)
+	k.refused.Drop(key)
 	k.mu.Unlock()
 }
 
 // refuse notes that nothing opens an object.
 func (k *keyring) refuse(key string) {
 	k.mu.Lock()
-	k.refused.set(key, refusal{until: time.Now().Add(refusalTime)})
+	k.refused.Set(key, refusal{until: time.Now().Add(refusalTime)})
 	k.mu.Unlock()
 }
 
 func (k *keyring) refusedLately(key string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	r, ok := k.refused.get(key)
+	r, ok := k.refused.Get(key)
 	return ok && time.Now().Before(r.until)
 }
 

@@ -82,43 +82,43 @@ func (b *Bucket) createUploadFrom(ctx context.Context, op, key string, in *awss3
 // putParts stores a body as a multipart upload. A place among the parts in
 // flight comes first, then a buffer, then the content: a full buffer never
 // waits for anything but its own request.
-func (b *Bucket) putParts(ctx context.Context, w writing, c chunk) (providers.Object, error) {
+func (b *Bucket) putParts(ctx context.Context, w writing, c providers.Part) (providers.Object, error) {
 	err := b.gateParts.Admit(ctx)
 	var u *upload
 	if err == nil {
 		u, err = b.createUpload(ctx, "put", w.key, w.opts.ContentType, w.metadata)
 	}
 	if err != nil {
-		c.release()
+		c.Release()
 		return providers.Object{}, b.fail(ctx, "put", w.key, err)
 	}
 	if err := u.sendAll(ctx, w, c); err != nil {
 		u.abort(ctx)
 		return providers.Object{}, err
 	}
-	out, err := u.complete(ctx, w.opts.Condition, written{size: w.parts.total})
+	out, err := u.complete(ctx, w.opts.Condition, written{size: w.parts.Total()})
 	if err != nil {
 		return providers.Object{}, err
 	}
-	return b.stored(w.key, w.parts.total, w.opts, out.ETag, u.said(), out.ResultMetadata), nil
+	return b.stored(w.key, w.parts.Total(), w.opts, out.ETag, u.said(), out.ResultMetadata), nil
 }
 
 // sendAll uploads the parts, the first of which is read already.
-func (u *upload) sendAll(ctx context.Context, w writing, c chunk) error {
+func (u *upload) sendAll(ctx context.Context, w writing, c providers.Part) error {
 	group, running := errgroup.WithContext(ctx)
 	places := make(chan struct{}, partsAtOnce)
 	places <- struct{}{}
 	var bodyErr error
 	for number, last := 1, false; ; number++ {
 		if number > u.b.limits.parts {
-			c.release()
+			c.Release()
 			bodyErr = tooLarge(w.key, int64(u.b.buffers.Size())*int64(u.b.limits.parts))
 			break
 		}
 		sent := c
 		group.Go(func() error {
-			defer func() { sent.release(); <-places }()
-			return u.guarded(func() error { return u.send(running, int32(number), sent.data) })
+			defer func() { sent.Release(); <-places }()
+			return u.guarded(func() error { return u.send(running, int32(number), sent.Data) })
 		})
 		if last {
 			break
@@ -127,7 +127,7 @@ func (u *upload) sendAll(ctx context.Context, w writing, c chunk) error {
 		case places <- struct{}{}:
 		case <-running.Done():
 		}
-		if c, last, bodyErr = u.b.fill(running, w.parts); bodyErr != nil {
+		if c, last, bodyErr = w.parts.Next(running); bodyErr != nil {
 			break
 		}
 	}
@@ -139,7 +139,7 @@ func (u *upload) sendAll(ctx context.Context, w writing, c chunk) error {
 	if stopped && err != nil {
 		return err
 	}
-	return u.b.bodyError(ctx, w.key, bodyErr)
+	return providers.BodyError(ctx, w.key, bodyErr)
 }
 
 // guarded runs the work on a part in its own goroutine, where a panic would

@@ -11,6 +11,8 @@ import (
 
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/smithy-go/middleware"
+
+	"sealdav/providers"
 )
 
 // A store may take a request and never answer. Reads, listings and deletions
@@ -18,23 +20,9 @@ import (
 // sends a body, or has the store work, has it anew for each answer (await): it
 // begins once the request is sent, so a slow line is no silence.
 
-// errNoAnswer ends a request that was not answered in time.
-var errNoAnswer error = noAnswer{}
-
-// noAnswer is a deadline to errors.Is, so that it becomes a 504. The SDK, which
-// looks for methods, must not repeat the request: whoever waits has waited.
-type noAnswer struct{}
-
-func (noAnswer) Error() string        { return "no answer in time" }
-func (noAnswer) Is(target error) bool { return target == context.DeadlineExceeded }
-func (noAnswer) CanceledError() bool  { return true }
-
-// withPatience returns a context that ends when patience does, unless arrived
-// is called first.
+// withPatience is providers.WithPatience for as long as this bucket has it.
 func (b *Bucket) withPatience(ctx context.Context) (_ context.Context, arrived func(), cancel func()) {
-	ctx, stop := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(b.limits.patience, func() { stop(errNoAnswer) })
-	return ctx, func() { timer.Stop() }, func() { timer.Stop(); stop(nil) }
+	return providers.WithPatience(ctx, b.limits.patience)
 }
 
 const (
@@ -68,14 +56,14 @@ func (b *Bucket) await(stack *middleware.Stack) error {
 			if more, ok := ctx.Value(copyTimeKey{}).(time.Duration); ok {
 				wait += more
 			}
-			d := deadline{over: func() { cancel(errNoAnswer) }}
+			d := deadline{over: func() { cancel(providers.ErrNoAnswer) }}
 			defer d.end()
 			out, md, err := next.HandleFinalize(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 				WroteRequest:         func(httptrace.WroteRequestInfo) { d.set(wait) },
 				GotFirstResponseByte: func() { d.set(keptAlive) },
 			}), in)
-			if err != nil && (context.Cause(ctx) == errNoAnswer || errors.Is(err, os.ErrDeadlineExceeded)) {
-				err = errNoAnswer
+			if err != nil && (context.Cause(ctx) == providers.ErrNoAnswer || errors.Is(err, os.ErrDeadlineExceeded)) {
+				err = providers.ErrNoAnswer
 			}
 			return out, md, err
 		}), "Retry", middleware.After)

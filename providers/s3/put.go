@@ -19,11 +19,6 @@ import (
 	"sealdav/sse"
 )
 
-// smallBody is the size up to which a body, and the beginning of each part,
-// gets memory of its own: a pooled buffer is 16 MiB, there are few, and a body
-// that does not arrive is not to hold one.
-const smallBody = 64 << 10
-
 // Put implements providers.Bucket: one PUT for what fits into a part, else a
 // multipart upload. What was read can be sent again, so the SDK's retries
 // cover a PUT and each part.
@@ -41,14 +36,14 @@ func (b *Bucket) Put(ctx context.Context, key string, body io.Reader, opts provi
 	if err := b.gate.Admit(ctx); err != nil {
 		return providers.Object{}, b.fail(ctx, "put", key, err)
 	}
-	w := writing{key: key, opts: opts, metadata: metadata, parts: &partReader{body: body, size: opts.Size}}
-	first, last, err := b.fill(ctx, w.parts)
+	w := writing{key: key, opts: opts, metadata: metadata, parts: providers.NewParts(b.buffers, body, opts.Size)}
+	first, last, err := w.parts.Next(ctx)
 	if err != nil {
-		return providers.Object{}, b.bodyError(ctx, key, err)
+		return providers.Object{}, providers.BodyError(ctx, key, err)
 	}
 	if last {
-		defer first.release()
-		return b.putWhole(ctx, w, first.data)
+		defer first.Release()
+		return b.putWhole(ctx, w, first.Data)
 	}
 	return b.putParts(ctx, w, first)
 }
@@ -58,122 +53,12 @@ type writing struct {
 	key      string
 	opts     providers.PutOptions
 	metadata map[string]string // encoded
-	parts    *partReader
+	parts    *providers.Parts
 }
 
 func tooLarge(key string, limit int64) error {
 	return &providers.Error{Op: "put", Key: key, Kind: providers.ErrTooLarge,
 		Advice: fmt.Sprintf("an upload may have 10,000 parts, here %d GiB together", limit>>30)}
-}
-
-// bodyError is the error of a body that could not be read to its end. What a
-// body says of itself is the cause, whatever it is: the body of a streamed
-// copy fails with an error of this package.
-func (b *Bucket) bodyError(ctx context.Context, key string, err error) error {
-	if ctx.Err() != nil {
-		return fmt.Errorf("put %q: %w", key, ctx.Err())
-	}
-	return &providers.Error{Op: "put", Key: key, Kind: providers.ErrBody, Err: err,
-		Advice: "the upload did not arrive whole, so nothing was stored; send it again"}
-}
-
-// chunk is a part of a body in memory.
-type chunk struct {
-	data    []byte
-	release func()
-}
-
-// fill reads the next part; last says that the body ends with it.
-func (b *Bucket) fill(ctx context.Context, parts *partReader) (c chunk, last bool, err error) {
-	own := make([]byte, smallBody)
-	if parts.size >= 0 && parts.size < smallBody {
-		own = own[:parts.size+1] // and room to see it go on
-	}
-	n, last, err := parts.read(ctx, own)
-	if err != nil || last {
-		return chunk{own[:n], func() {}}, last, err
-	}
-	lent, err := b.buffers.Get(ctx)
-	if err != nil {
-		return chunk{}, false, err
-	}
-	parts.pace.Start()
-	defer parts.pace.Stop()
-	copy(*lent, own)
-	m, last, err := parts.read(ctx, (*lent)[n:])
-	if err != nil {
-		b.buffers.Put(lent)
-		return chunk{}, false, err
-	}
-	return chunk{(*lent)[:n+m], func() { b.buffers.Put(lent) }}, last, nil
-}
-
-// partReader cuts a body into parts, and knows of each whether it is the last.
-type partReader struct {
-	body  io.Reader
-	size  int64 // of the whole, or providers.SizeUnknown
-	total int64 // read so far
-	ahead []byte
-	pace  providers.Pace // watches while a buffer is lent
-}
-
-var errTooLong = errors.New("the body is longer than its declared length")
-
-// read fills buf as far as the body goes. io.ReadFull is no use here: it says
-// io.ErrUnexpectedEOF both of a body that ended and of one that was cut.
-func (r *partReader) read(ctx context.Context, buf []byte) (n int, last bool, err error) {
-	n = copy(buf, r.ahead)
-	r.ahead = nil
-	m, eof, err := r.readUntil(ctx, buf[n:])
-	if n += m; err != nil {
-		return n, false, err
-	}
-	if !eof && (r.size < 0 || r.total >= r.size) {
-		// The part is full: is there more?
-		var one [1]byte
-		m, eof, err = r.readUntil(ctx, one[:])
-		if err != nil {
-			return n, false, err
-		}
-		if m == 1 {
-			r.ahead, eof = one[:], false
-		}
-	}
-	switch {
-	case r.size >= 0 && r.total > r.size:
-		return n, false, errTooLong
-	case eof && r.size >= 0 && r.total < r.size:
-		return n, false, io.ErrUnexpectedEOF
-	}
-	return n, eof, nil
-}
-
-// readUntil reads until p is full or the body has ended.
-func (r *partReader) readUntil(ctx context.Context, p []byte) (n int, eof bool, err error) {
-	for idle := 0; n < len(p); {
-		if ctx.Err() != nil {
-			return n, false, context.Cause(ctx)
-		}
-		m, err := r.body.Read(p[n:])
-		n += m
-		r.total += int64(m)
-		slow := r.pace.Read(m)
-		switch {
-		case err == io.EOF:
-			return n, true, nil
-		case err != nil:
-			return n, false, err
-		case slow != nil:
-			return n, false, slow
-		case m > 0:
-			idle = 0
-		default:
-			if idle++; idle == 100 {
-				return n, false, io.ErrNoProgress
-			}
-		}
-	}
-	return n, false, nil
 }
 
 // putWhole stores a body of one part.

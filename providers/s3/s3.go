@@ -121,7 +121,7 @@ type limits struct {
 	abortPause time.Duration
 }
 
-var defaultLimits = limits{copyObject: 5 << 30, copyPart: 512 << 20, parts: 10_000, patience: 30 * time.Second, answer: time.Minute, abortPause: 10 * time.Second}
+var defaultLimits = limits{copyObject: 5 << 30, copyPart: 512 << 20, parts: 10_000, patience: providers.Patience, answer: time.Minute, abortPause: 10 * time.Second}
 
 // Open opens a bucket. It talks to no server, but for aborting in the
 // background what an earlier process left (StateDir).

@@ -203,7 +203,7 @@ func (b *Bucket) ownWrite(ctx context.Context, key string, tries *attempts, data
 		return standing{}, false
 	}
 	defer body.Close()
-	for buf := make([]byte, smallBody); ; {
+	for buf := make([]byte, 64<<10); ; {
 		n, err := body.Read(buf)
 		if n > len(data) || !bytes.Equal(buf[:n], data[:n]) {
 			return standing{}, false

@@ -1,0 +1,67 @@
+package tests
+
+import (
+	"strings"
+	"testing"
+
+	"sealdav/tests/harness"
+)
+
+// TestListingTellsProperties: on stores whose listings tell the metadata, a
+// server that has met none of the files shows their times and properties, and
+// how they are encrypted, with no request for any of them.
+func TestListingTellsProperties(t *testing.T) {
+	gcs, azure := newGCSBucket(t), newAzure(t)
+	for _, store := range []struct {
+		name  string
+		make  func(sse string) harness.Remote
+		reset func()
+		ops   func() []string
+	}{
+		{"GCS", func(sse string) harness.Remote { return gcs.remote("drive", sse) }, gcs.Reset, gcs.Ops},
+		{"Azurite", func(sse string) harness.Remote { return azure.remote(t, "drive", sse) }, azure.Reset, azure.Ops},
+	} {
+		t.Run(store.name, func(t *testing.T) {
+			remote := store.make(gcsWrite(harness.NewKey(t)))
+			s := harness.ServeConfig(t, "", remote)
+			const patch = `<propertyupdate xmlns="DAV:"><set><prop><color xmlns="urn:test">blue</color></prop></set></propertyupdate>`
+			for _, name := range []string{"one", "two"} {
+				s.Want(t, []int{201}, "PUT", "/drive/"+name, []byte("content"), "X-OC-Mtime", "1500000000", "Content-Type", "text/x-odd")
+				s.Want(t, []int{207}, "PROPPATCH", "/drive/"+name, []byte(patch))
+			}
+			s.Stop(t)
+			s = harness.ServeConfig(t, "", remote)
+			const ask = `<propfind xmlns="DAV:"><prop><getlastmodified/><getcontenttype/><color xmlns="urn:test"/></prop></propfind>`
+			store.reset()
+			list := string(s.Want(t, []int{207}, "PROPFIND", "/drive/", []byte(ask), "Depth", "1").Body)
+			if ops := store.ops(); len(ops) > 1 {
+				t.Errorf("the listing takes %q", ops)
+			}
+			for _, want := range []string{"Fri, 14 Jul 2017 02:40:00 GMT", "text/x-odd", ">blue<"} {
+				if n := strings.Count(list, want); n != 2 {
+					t.Errorf("%q shows for %d of 2 files:\n%s", want, n, list)
+				}
+			}
+		})
+	}
+}
+
+// TestOneObjectTwice: two remotes on one bucket; what is moved from the one to
+// the other lands on itself, and is not deleted after that.
+func TestOneObjectTwice(t *testing.T) {
+	gcs, azure := newGCSBucket(t), newAzure(t)
+	sse := gcsWrite(harness.NewKey(t))
+	for name, remotes := range map[string][2]harness.Remote{
+		"GCS":     {gcs.remote("one", sse), gcs.remote("two", sse)},
+		"Azurite": {azure.remote(t, "one", sse), azure.remote(t, "two", sse)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			remotes[1].URL += "/dir"
+			s := harness.ServeConfig(t, "", remotes[0], remotes[1])
+			s.Want(t, []int{201}, "MKCOL", "/one/dir", nil)
+			s.Put(t, "/one/dir/f", []byte("content"))
+			s.Want(t, []int{403}, "MOVE", "/one/dir/f", nil, "Destination", s.URL+"/two/f")
+			same(t, "the file", s.Get(t, "/two/f"), []byte("content"))
+		})
+	}
+}
