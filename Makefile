@@ -2,6 +2,7 @@
 # from the versions that tools/*.mod pin.
 BIN      := .cache/bin
 TOOLS    := $(patsubst tools/%.mod,$(BIN)/%,$(wildcard tools/*.mod))
+AZURITE  := 3.37.0
 FUZZTIME ?= 30s
 
 .PHONY: help
@@ -19,6 +20,10 @@ build: ## build ./sealdav
 .PHONY: test
 test: tools lint ## everything: tools, lint, unit and end-to-end tests (about 20 minutes the first time)
 	go test -race -timeout 20m ./...
+
+.PHONY: test-cloud
+test-cloud: ## the conformance suite on real buckets, which tests/README.md says how to name
+	go test -count=1 -v -timeout 60m -run '^TestCloud$$' ./providers/...
 
 .PHONY: lint
 lint: $(BIN)/staticcheck $(BIN)/govulncheck ## gofmt, go vet, staticcheck, govulncheck
@@ -44,8 +49,9 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 	done
 
 .PHONY: tools
-tools: $(TOOLS) .cache/ceph ## test servers and linters into .cache; as root, Debian's packages too
+tools: $(TOOLS) .cache/ceph .cache/azurite/$(AZURITE) ## test servers, clients and linters into .cache; as root, Debian's packages too
 	tools/packages.sh
+	tools/npm.sh .cache/npm-webdav
 
 $(BIN)/%: tools/%.mod tools/%.sum
 	@mkdir -p $(BIN)
@@ -53,6 +59,12 @@ $(BIN)/%: tools/%.mod tools/%.sum
 
 .cache/ceph: tools/ceph.sh
 	tools/ceph.sh $@
+
+# Azurite needs node and npm, which packages.sh installs.
+.cache/azurite/$(AZURITE):
+	tools/packages.sh
+	npm install --silent --no-save --no-audit --no-fund --prefix .cache/azurite azurite@$(AZURITE)
+	touch $@
 
 .PHONY: clean
 clean: ## remove what was built, .cache included

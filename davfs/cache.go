@@ -123,20 +123,22 @@ type item struct {
 	mod               time.Time
 	enc               unique.Handle[providers.Encryption]
 	dir               bool
+	attrs             *attributes // nil: not told
 }
 
 func newItem(name string, n node) item {
 	return item{
 		name: strings.Clone(name), dir: n.dir,
 		etag: strings.Clone(n.obj.ETag), ctype: n.obj.ContentType,
-		size: n.obj.Size, mod: n.obj.ModTime, enc: unique.Make(n.obj.Encryption),
+		size: n.obj.Size, mod: n.obj.ModTime, enc: unique.Make(n.obj.Encryption), attrs: n.attrs,
 	}
 }
 
 // node is the item as the tree shows it, in the folder at parent.
 func (it *item) node(parent string) node {
-	n := node{path: dirKey(parent) + it.name, dir: it.dir}
+	n := node{path: dirKey(parent) + it.name, dir: it.dir, attrs: it.attrs}
 	if it.dir {
+		n.obj.ModTime = it.mod
 		return n
 	}
 	n.obj = it.object(n.path)

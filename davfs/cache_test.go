@@ -67,6 +67,7 @@ func TestCacheNodes(t *testing.T) {
 		cached, err := tr.stat(t.Context(), "d/a", false)
 		stored, err2 := treeOn(s, 0).stat(t.Context(), "d/a", false)
 		cached.seen = 0
+		stored.attrs, stored.whole, cached.attrs = nil, false, nil // of no listing
 		if fresh {
 			stored.obj.ContentType = "" // a listing does not tell
 		}

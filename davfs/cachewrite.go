@@ -3,6 +3,7 @@ package davfs
 import (
 	"context"
 	"slices"
+	"sync"
 
 	"sealdav/providers"
 )
@@ -14,14 +15,14 @@ import (
 type fill struct {
 	c       *cache
 	l       *listing
-	missed  []change // c.mu
+	missed  []missed // c.mu
 	spoiled bool     // c.mu
 	tooBig  bool
 	done    bool
 }
 
-// change is what a write did to the listing of its folder.
-type change struct {
+// missed is what a write did to the listing of its folder.
+type missed struct {
 	name string
 	do   func(l *listing, name string)
 }
@@ -30,7 +31,7 @@ type change struct {
 const maxMissed = 4096
 
 // miss has the fills repeat a change. c.mu is held.
-func miss(fills []*fill, ch change) {
+func miss(fills []*fill, ch missed) {
 	for _, f := range fills {
 		if f.missed = append(f.missed, ch); len(f.missed) > maxMissed {
 			f.missed, f.spoiled = nil, true
@@ -136,13 +137,16 @@ type write struct {
 }
 
 // writes are the writes in all caches that may know a folder.
-type writes [2]*write
+type writes struct {
+	in   [2]*write
+	over func() // tells the watches
+}
 
 // beginWrite announces a change at path. put, gone or fail must follow.
 func (t *tree) beginWrite(ctx context.Context, path string) writes {
-	t.watches.note(path)
+	t.watches.begin(ctx, path)
 	parent, name := splitPath(path)
-	var ws writes
+	ws := writes{over: sync.OnceFunc(func() { t.watches.end(path) })}
 	for i, c := range t.cachesOf(ctx) {
 		if c == nil {
 			continue
@@ -154,7 +158,7 @@ func (t *tree) beginWrite(ctx context.Context, path string) writes {
 			contend(c.writes[w.id])
 		}
 		c.mu.Unlock()
-		ws[i] = w
+		ws.in[i] = w
 	}
 	return ws
 }
@@ -190,6 +194,9 @@ func (ws writes) gone(dir bool) {
 	})
 }
 
+// undone ends a write that has changed nothing.
+func (ws writes) undone() { ws.finish(func(*listing, string) {}) }
+
 // fail ends a write of which nobody knows what it did. After put or gone it
 // does nothing.
 func (ws writes) fail() {
@@ -200,7 +207,7 @@ func (ws writes) fail() {
 // notLarge forgets that the folder is large, as what went was perhaps the last
 // in it.
 func (ws writes) notLarge() {
-	for _, w := range ws {
+	for _, w := range ws.in {
 		if w != nil && !w.done {
 			w.c.mu.Lock()
 			delete(w.c.large, w.id.folderID)
@@ -210,7 +217,11 @@ func (ws writes) notLarge() {
 }
 
 func (ws writes) finish(do func(l *listing, name string)) {
-	for _, w := range ws {
+	if ws.over == nil {
+		return // nothing was begun
+	}
+	defer ws.over()
+	for _, w := range ws.in {
 		if w == nil || w.done {
 			continue
 		}
@@ -236,7 +247,7 @@ func (c *cache) end(w *write, do func(l *listing, name string)) {
 		}
 		return
 	}
-	miss(c.fills[w.id.folderID], change{w.id.name, do})
+	miss(c.fills[w.id.folderID], missed{w.id.name, do})
 	if l == nil {
 		return
 	}

@@ -28,8 +28,22 @@ type tagList struct {
 func (q *request) conditions() conditions {
 	header := q.r.Header
 	c := conditions{match: parseTags(header, "If-Match"), noneMatch: parseTags(header, "If-None-Match")}
+	if len(c.match.tags) > 0 && q.tree != nil {
+		// A client may know the file by a tag that it had before one of its
+		// properties was changed.
+		former, now := q.tree.formerTags(q.path)
+		for i, tag := range c.match.tags {
+			if slices.Contains(former, tag) {
+				c.match.tags[i] = now
+			}
+		}
+	}
 	if !c.match.present {
 		c.unmodifiedSince = parseDate(header, "If-Unmodified-Since")
+	}
+	if q.ifTag != "" && (!c.match.present || c.match.any) {
+		// What makes an If header hold must still be so when the store acts.
+		c.match = tagList{present: true, tags: []string{q.ifTag}}
 	}
 	if !c.noneMatch.present && (q.r.Method == http.MethodGet || q.r.Method == http.MethodHead) {
 		c.modifiedSince = parseDate(header, "If-Modified-Since")
@@ -86,9 +100,10 @@ func (l tagList) single() (tag string, ok bool) {
 	return l.tags[0], true
 }
 
-// forOpen returns the conditions as a store takes them, false if it cannot.
+// forOpen returns the conditions on entity tags as a store takes them, false
+// if it cannot. Those on dates are about the time that clients are told, which
+// a store does not know: they wait for the object.
 func (c conditions) forOpen() (opts providers.OpenOptions, ok bool) {
-	opts = providers.OpenOptions{IfModifiedSince: c.modifiedSince, IfUnmodifiedSince: c.unmodifiedSince}
 	if c.match.any {
 		opts.IfMatch = "*"
 	} else if c.match.present {
@@ -97,6 +112,9 @@ func (c conditions) forOpen() (opts providers.OpenOptions, ok bool) {
 		}
 	}
 	if c.noneMatch.present {
+		if !c.unmodifiedSince.IsZero() {
+			return opts, false // which comes first
+		}
 		// A weak tag matches its strong one here (RFC 9110 section 13.1.2).
 		if c.noneMatch.any || len(c.noneMatch.tags) != 1 {
 			return opts, false
@@ -122,6 +140,52 @@ func (c conditions) forWrite() (cond providers.Condition, ok bool) {
 	return cond, false
 }
 
+// onDates are the conditions on times.
+func (c conditions) onDates() conditions {
+	return conditions{modifiedSince: c.modifiedSince, unmodifiedSince: c.unmodifiedSince}
+}
+
+// checkWrite evaluates the conditions of a request that changes n, which was
+// found at its URL: not as a listing has it, that may be old.
+func (q *request) checkWrite(n *node) error {
+	c := q.conditions()
+	if c.none() {
+		return nil
+	}
+	if seen := n.seen; seen != parentUnknown && !n.dir {
+		fresh, err := q.tree.statFile(q.r.Context(), n.path)
+		if err != nil {
+			return err
+		}
+		*n = fresh
+		n.seen = seen
+	}
+	if !c.unmodifiedSince.IsZero() { // the time that counts may be in the attributes
+		if err := q.tree.describe(q.r.Context(), n); err != nil {
+			return err
+		}
+	}
+	return c.evaluate(n, false)
+}
+
+// checkAbsent evaluates the conditions of a request that makes something where
+// there is nothing. Where there is, it fails for that reason, and conditions do
+// not count (RFC 9110 section 13.2.1).
+func (q *request) checkAbsent() error {
+	failed := q.conditions().evaluate(nil, false)
+	if failed == nil {
+		return nil
+	}
+	_, err := q.tree.lookup(q.r.Context(), q.path, q.asDir)
+	switch {
+	case isNotExist(err):
+		return failed
+	case err != nil:
+		return err
+	}
+	return nil
+}
+
 // evaluate returns ErrPrecondition or ErrNotModified unless the conditions hold
 // for n, nil where nothing lies.
 func (c conditions) evaluate(n *node, read bool) error {
@@ -131,8 +195,8 @@ func (c conditions) evaluate(n *node, read bool) error {
 	if n == nil {
 		return nil
 	}
-	modified := n.obj.ModTime.Truncate(time.Second)
-	if !c.unmodifiedSince.IsZero() && !n.obj.ModTime.IsZero() && modified.After(c.unmodifiedSince) {
+	modified := n.modTime().Truncate(time.Second)
+	if !c.unmodifiedSince.IsZero() && !modified.IsZero() && modified.After(c.unmodifiedSince) {
 		return providers.ErrPrecondition
 	}
 	if c.noneMatch.present && c.noneMatch.has(n.obj.ETag, false) {
@@ -141,7 +205,7 @@ func (c conditions) evaluate(n *node, read bool) error {
 		}
 		return providers.ErrPrecondition
 	}
-	if read && !c.modifiedSince.IsZero() && !n.obj.ModTime.IsZero() && !modified.After(c.modifiedSince) {
+	if read && !c.modifiedSince.IsZero() && !modified.IsZero() && !modified.After(c.modifiedSince) {
 		return providers.ErrNotModified
 	}
 	return nil

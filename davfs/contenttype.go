@@ -9,16 +9,20 @@ const folderType = "httpd/unix-directory"
 const unknownType = "application/octet-stream"
 
 // contentType is the content type of n: as stored, else as its name has it,
-// because listings do not tell what is stored.
+// because listings do not tell what is stored. What stores call an object that
+// was put without a type counts as none, or a listing would say otherwise.
 func contentType(n node) string {
 	switch {
 	case n.dir:
 		return folderType
-	case n.obj.ContentType != "":
+	case !generic(n.obj.ContentType):
 		return n.obj.ContentType
 	}
 	return contentTypeOf(n.path)
 }
+
+// generic reports whether a content type says nothing.
+func generic(t string) bool { return t == "" || t == unknownType || t == "binary/octet-stream" }
 
 // contentTypeOf is the content type that a file's name suggests.
 func contentTypeOf(path string) string {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"sealdav/davfs/locks"
+	"sealdav/providers"
 )
 
 // copy answers COPY.
@@ -33,12 +34,12 @@ func (q *request) transfer(move bool) error {
 	if err != nil {
 		return err
 	}
-	dst, err := q.destination()
+	dst, err := q.destination(move)
 	if err != nil {
 		return err
 	}
-	if err := q.conditions().evaluate(&n, false); err != nil {
-		return err
+	if dst.tree.ephemeral && dst.tree != q.tree {
+		return errLitter // a file that somebody named so must not be forgotten
 	}
 	effects := []effect{{on: dst, tree: true, member: true, mayExist: true}}
 	if move {
@@ -47,8 +48,15 @@ func (q *request) transfer(move bool) error {
 	if err := q.permit(effects...); err != nil {
 		return err
 	}
+	if err := q.checkWrite(&n); err != nil {
+		return err
+	}
+	how.pinned = !q.conditions().none()
 	replaced, err := q.h.locks.Inside(ctx, dst.lockPath())
 	if err != nil {
+		return err
+	}
+	if err := q.copyMtime(&n, dst, &how); err != nil {
 		return err
 	}
 	created, err := transferTree(ctx, dst.tree, dst.path, q.tree, n, how)
@@ -60,6 +68,34 @@ func (q *request) transfer(move bool) error {
 		q.dropLocks(q.place)
 	}
 	q.created(created)
+	return nil
+}
+
+// copyMtime sees to it that the copy of a file shows the time that the request
+// tells. That of the source goes along if it was ever set, and with a rename.
+func (q *request) copyMtime(n *node, dst place, how *transfer) error {
+	t, ok := q.mtime()
+	if !ok || n.dir {
+		return nil
+	}
+	q.tree.recall(n)
+	_, renames := dst.tree.remote.Bucket.(providers.Renamer)
+	same := n.modTime().Unix() == t.Unix()
+	if same && (n.attrs != nil && !n.attrs.mtime.IsZero() || how.move && renames && dst.tree == q.tree) {
+		q.acceptMtime()
+		return nil
+	}
+	if err := q.tree.examine(q.r.Context(), n); err != nil {
+		return err
+	}
+	attrs := *n.attrs
+	attrs.mtime = t
+	metadata, err := attrs.metadata(n.obj.Metadata)
+	if err != nil {
+		return nil // as it is, without the time
+	}
+	how.replace = &providers.CopyOptions{Replace: true, ContentType: n.obj.ContentType, Metadata: metadata}
+	q.acceptMtime()
 	return nil
 }
 
@@ -95,7 +131,7 @@ func (q *request) dropInside(replaced []locks.Lock) {
 
 // destination finds the place that the Destination header names, an absolute
 // URL or an absolute path (RFC 4918 section 10.3).
-func (q *request) destination() (place, error) {
+func (q *request) destination(move bool) (place, error) {
 	value := q.r.Header.Get("Destination")
 	u, err := url.Parse(value)
 	if err != nil || value == "" || !strings.HasPrefix(u.Path, "/") || u.Opaque != "" || (u.Host == "") != (u.Scheme == "") {
@@ -111,7 +147,10 @@ func (q *request) destination() (place, error) {
 	if err == nil && (p.isRoot() || p.path == "") {
 		err = errRootStays
 	}
-	return p, err
+	if err != nil {
+		return p, err
+	}
+	return q.spellDestination(p, move)
 }
 
 var errNoRemote = &statusError{code: http.StatusConflict, why: "there is no remote of that name"}

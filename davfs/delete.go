@@ -12,10 +12,10 @@ func (q *request) delete() error {
 	if q.isRoot() {
 		return errRootStays
 	}
-	if err := q.checkDelete(); err != nil {
+	if err := q.permit(effect{on: q.place, tree: true, member: true}); err != nil {
 		return err
 	}
-	if err := q.permit(effect{on: q.place, tree: true, member: true}); err != nil {
+	if err := q.checkDelete(); err != nil {
 		return err
 	}
 	if err := q.tree.remove(q.r.Context(), q.path, q.asDir); err != nil {
@@ -42,7 +42,7 @@ func (q *request) checkDelete() error {
 	if n.dir && depthErr != nil {
 		return depthErr
 	}
-	return c.evaluate(&n, false)
+	return q.checkWrite(&n)
 }
 
 // dropLocks ends the locks of what is gone. Should that fail, they expire; the

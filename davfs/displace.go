@@ -30,7 +30,7 @@ func (m *mover) displace(ctx context.Context, n node) error {
 		n = found
 	}
 	d := displaced{from: n.path, aside: node{path: n.path + ".replaced-" + rand.Text()[:8], dir: n.dir}}
-	_, err := transferTree(ctx, m.dst, d.aside.path, m.dst, n, transfer{move: true})
+	_, err := transferTree(ctx, m.dst, d.aside.path, m.dst, n, transfer{move: true, partOf: m})
 	d.whole = err == nil
 	m.displaced = append(m.displaced, d)
 	return err
@@ -44,7 +44,7 @@ func (m *mover) settle(ctx context.Context, err error) error {
 	failed := err != nil
 	for _, d := range m.displaced {
 		if !failed {
-			err = errors.Join(err, m.dst.removeNode(ctx, d.aside))
+			err = errors.Join(err, m.dst.removeNode(ctx, d.aside, nil))
 			continue
 		}
 		if back := m.putBack(ctx, d); back != nil {
@@ -63,7 +63,7 @@ func (m *mover) putBack(ctx context.Context, d displaced) error {
 		return err
 	}
 	// If a part of a folder stayed, the parts go together again.
-	back := transfer{move: true, merge: d.aside.dir && !d.whole}
+	back := transfer{move: true, partOf: m, merge: d.aside.dir && !d.whole}
 	_, err = transferTree(ctx, m.dst, d.from, m.dst, n, back)
 	return err
 }

@@ -22,8 +22,14 @@
 // folder is deleted, copied and moved with all its keys. The keys below
 // ".sealdav/" are this server's own; they are not found and not written.
 //
-// Names are compared byte by byte. Case matters, and so does whether an accent
-// is composed.
+// Case matters. A name that is not there finds the file or folder whose name is
+// the same text in another spelling (its accents composed, NFC, or not, NFD): an
+// exact match wins, then the sibling with the same NFC form. Two files that
+// differ in that alone stay two, each reached by its own name. What is made new
+// is called as the client spelled it.
+//
+// Slashes in a row count as one in a URL, so "/r/a//b" is the file "a/b" and
+// never the key "a//b".
 //
 // # Writing
 //
@@ -56,6 +62,23 @@
 // If members of a folder cannot be deleted, the answer is a 207 that names
 // them, and the folders they lie in stay.
 //
+// # Properties
+//
+// Dead properties and the times that clients set are kept in the object's user
+// metadata, a folder's in that of its marker: mtime and btime as rclone writes
+// them, everything else in sealdav-props, whose format docs/properties.md
+// gives. They go along with copies. PROPPATCH costs a look at the object and one
+// copy of it onto itself, and does all it is told or nothing; what metadata
+// cannot hold is 507.
+//
+// The listings of S3 do not tell metadata, and asking for that of each member
+// would be a request for each. So what was told of single objects is remembered,
+// for as long as their ETag and time stay the same and there is room (65,536
+// objects of all remotes), and shown in listings; of other members the store's
+// time is shown, and no dead properties. HEAD, GET and a PROPFIND of depth 0
+// that names such a property always know. A new content keeps the dead
+// properties and the time of birth that are remembered, at no cost.
+//
 // # Access
 //
 // A remote that a user may not see (Access.Remotes) does not exist for him:
@@ -64,8 +87,8 @@
 // # Caching
 //
 // With Options.ListCache a folder's listing answers for that time, once a client
-// has listed it, whether a name in it exists, and PROPFIND. Writes through this server show at once.
-// What others write to the bucket shows when the time is over; a file that is
+// has listed it, whether a name in it exists, and PROPFIND. Writes through this
+// server show at once. What others write to the bucket shows when the time is over; a file that is
 // read always comes from the store, and a write that the store refuses drops
 // the listing that was wrong about it.
 package davfs

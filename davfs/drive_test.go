@@ -48,6 +48,12 @@ func newDriveWith(t *testing.T, opts Options, keys ...string) *drive {
 	if err != nil {
 		t.Fatal(err)
 	}
+	d.serve(h)
+	return d
+}
+
+// serve serves h instead of what was served before.
+func (d *drive) serve(h *Handler) {
 	d.h = h
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		d.mu.Lock()
@@ -58,9 +64,8 @@ func newDriveWith(t *testing.T, opts Options, keys ...string) *drive {
 	server.Config.DisableGeneralOptionsHandler = true
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
 	server.Start()
-	t.Cleanup(server.Close)
+	d.Cleanup(server.Close)
 	d.url = server.URL
-	return d
 }
 
 // as makes the requests to come those of another user.

@@ -3,8 +3,10 @@ package davfs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"strconv"
@@ -47,7 +49,7 @@ func statusOf(err error) int {
 	switch {
 	case errors.Is(err, locks.ErrBadHeader):
 		return http.StatusBadRequest
-	case errors.Is(err, locks.ErrLocked):
+	case errors.Is(err, locks.ErrLocked), errors.Is(err, locks.ErrNoSuchLock):
 		return http.StatusLocked
 	case errors.Is(err, locks.ErrTooMany):
 		return http.StatusServiceUnavailable
@@ -64,7 +66,7 @@ func explain(err error) string {
 	if errors.Is(err, locks.ErrBadHeader) {
 		return err.Error() // says what is wrong with what the client sent
 	}
-	for _, plain := range []error{errNoParent, errIsDir, errNotDir, errSame, errOverlap, locks.ErrTooMany} {
+	for _, plain := range []error{errIsDir, errNotDir, errSame, errOverlap, errLitter} {
 		if errors.Is(err, plain) {
 			return plain.Error()
 		}
@@ -72,7 +74,34 @@ func explain(err error) string {
 	if err == fs.ErrPermission { // bare, it is a tree's; a store's has an advice
 		return "this is read-only"
 	}
-	return providers.Advice(err)
+	if why := providers.Advice(err); why != "" {
+		return why
+	}
+	for _, row := range plainly {
+		if errors.Is(err, row.kind) {
+			return row.why
+		}
+	}
+	if _, ok := errors.AsType[*bodyError](err); ok {
+		return "the upload did not arrive whole, and nothing of it was stored; send it again"
+	}
+	return ""
+}
+
+// plainly says what a person can do about errors that have no advice of their
+// own.
+var plainly = []struct {
+	kind error
+	why  string
+}{
+	{errNoParent, errNoParent.Error() + "; make it first"},
+	{locks.ErrTooMany, "there are too many locks; those that no client refreshes end by themselves, so try again later"},
+	{providers.ErrPrecondition, "what lies there now is not what the request was meant for; look again before you replace it"},
+	{providers.ErrUnverified, "the store did not confirm the encryption that this remote asks for; the log of the server says more"},
+	{providers.ErrQuota, "the store has no room left; delete something first, or have its quota raised"},
+	{providers.ErrThrottled, "the store asks for a slower pace; try again in a moment"},
+	{providers.ErrUnavailable, "the store cannot be reached, or failed; try again, and if that does not help look into the log of the server"},
+	{providers.ErrKey, "this is sealed with a key that the remote does not have; it is added as --sse-read-c-key"},
 }
 
 // fail answers a request that failed.
@@ -95,7 +124,11 @@ func (q *request) fail(err error) {
 		header.Set("Retry-After", retryAfter)
 	}
 	if e, ok := errors.AsType[*statusError](err); ok && e.condition != "" {
-		q.answerXML(code, `<D:error xmlns:D="DAV:">`+e.condition+"</D:error>\n")
+		b := append([]byte(`<D:error xmlns:D="DAV:">`), e.condition...)
+		if e.why != "" { // for people; clients pass by what they do not know (RFC 4918 section 17)
+			b = append(appendText(append(b, `<message xmlns="`+nsSealdav+`">`...), e.why), "</message>"...)
+		}
+		q.answerXML(code, string(b)+"</D:error>\n")
 		return
 	}
 	q.answerError(code, explain(err))
@@ -117,12 +150,46 @@ func (q *request) level(err error) slog.Level {
 	return slog.LevelDebug
 }
 
+// attrs describe a failure. Names of files are nobody's business but their
+// owner's: they, and errors in full, are for debugging only.
 func (q *request) attrs(err error) []slog.Attr {
-	attrs := []slog.Attr{slog.String("method", q.r.Method)}
+	attrs := []slog.Attr{slog.String("method", q.r.Method), slog.Int("status", statusOf(err))}
+	debug := q.h.log.Enabled(q.r.Context(), slog.LevelDebug)
 	if q.tree != nil {
-		attrs = append(attrs, slog.String("remote", q.tree.remote.Name), slog.String("path", q.path))
+		attrs = append(attrs, slog.String("remote", q.tree.remote.Name))
+		if debug {
+			attrs = append(attrs, slog.String("path", q.path))
+		}
 	}
-	return append(attrs, slog.Int("status", statusOf(err)), slog.Any("err", err))
+	if debug {
+		return append(attrs, slog.Any("err", err))
+	}
+	return append(attrs, slog.String("err", nameless(err)))
+}
+
+// nameless says of an error what an operator has to know, and which file it was
+// about not: the texts of stores and systems have names in them.
+func nameless(err error) string {
+	text := http.StatusText(statusOf(err))
+	e, ok := errors.AsType[*providers.Error](err)
+	if ok {
+		text = e.Op + ": " + e.Kind.Error()
+	}
+	if why := explain(err); why != "" {
+		text += ": " + why
+	}
+	if p, ok := errors.AsType[*partialError](err); ok && len(p.failures) > 1 {
+		text = fmt.Sprintf("%d members failed, the first: %s", len(p.failures), text)
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		text += " (" + op.Error() + ")"
+	} else if code, ok := errors.AsType[interface { // what the store calls it
+		error
+		ErrorCode() string
+	}](err); ok {
+		text += " (" + code.ErrorCode() + ")"
+	}
+	return text
 }
 
 // answerError answers code with one line of text for a person.

@@ -7,21 +7,28 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
+
+	"sealdav/providers"
 )
 
 // forest is all remotes together, as Handler and FileSystem share them. Which
 // of them a user sees is decided here and nowhere else; whether he may write
 // is decided by the trees.
 type forest struct {
-	trees map[string]*tree
-	names []string // sorted
-	cache *cache   // shared by the trees; nil: none
+	trees  map[string]*tree
+	names  []string // sorted
+	cache  *cache   // shared by the trees; nil: none
+	memory *memory  // shared by the trees
+	// started is the time of folders that have none of their own, because it
+	// stays the same: clients show 1970 for none.
+	started time.Time
 }
 
 // newForest plants the remotes, whose names must differ.
 func newForest(remotes []Remote, opts Options) (*forest, error) {
-	f := &forest{trees: make(map[string]*tree, len(remotes))}
+	f := &forest{trees: make(map[string]*tree, len(remotes)), memory: newMemory(), started: time.Now()}
 	if opts.ListCache > 0 {
 		f.cache = newCache(opts.ListCache, maxCachedEntries)
 	}
@@ -36,7 +43,9 @@ func newForest(remotes []Remote, opts Options) (*forest, error) {
 		if f.trees[r.Name] != nil {
 			return nil, fmt.Errorf("two remotes are called %q; give one of them another name", r.Name)
 		}
-		f.trees[r.Name] = newTree(r, f.cache, log)
+		t := newTree(r, f.cache, log)
+		t.memory = f.memory
+		f.trees[r.Name] = t
 		f.names = append(f.names, r.Name)
 	}
 	slices.Sort(f.names)
@@ -47,6 +56,8 @@ func checkRemote(r Remote) error {
 	switch {
 	case r.Bucket == nil:
 		return fmt.Errorf("remote %q has no bucket", r.Name)
+	case r.Litter.check() != nil:
+		return fmt.Errorf("remote %q: %w", r.Name, r.Litter.check())
 	case r.Name == "":
 		return fmt.Errorf("a remote has no name")
 	case r.Name == "." || r.Name == ".." || !utf8.ValidString(r.Name) ||
@@ -81,7 +92,10 @@ func (f *forest) resolve(ctx context.Context, name string) (place, error) {
 	if t == nil || !AccessOf(ctx).May(remote) {
 		return place{}, fs.ErrNotExist
 	}
-	return place{tree: t, path: path, asDir: asDir}, nil
+	if len(path) > providers.MaxKey {
+		return place{}, providers.CheckKey("stat", path)
+	}
+	return place{tree: t.holding(path), path: path, asDir: asDir}, nil
 }
 
 // visible lists the trees that the user of ctx may see, sorted by name.

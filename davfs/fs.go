@@ -9,7 +9,6 @@ import (
 	"os"
 	"reflect"
 	"sync"
-	"time"
 
 	"golang.org/x/net/webdav"
 )
@@ -24,8 +23,7 @@ import (
 // Its errors are bare fs.ErrNotExist, fs.ErrExist and the like where
 // os.IsNotExist and its kin are asked, otherwise those of package providers.
 type FileSystem struct {
-	forest  *forest
-	started time.Time // the time of folders that have none
+	forest *forest
 
 	mu    sync.Mutex
 	memos map[context.Context]*cache // of the requests under way
@@ -45,7 +43,7 @@ func NewFileSystem(remotes []Remote, opts Options) (*FileSystem, error) {
 }
 
 func newFileSystem(f *forest) *FileSystem {
-	return &FileSystem{forest: f, started: time.Now(), memos: make(map[context.Context]*cache)}
+	return &FileSystem{forest: f, memos: make(map[context.Context]*cache)}
 }
 
 // memoEntries bounds what a request remembers, in entries.
@@ -106,7 +104,7 @@ func (f *FileSystem) Mkdir(ctx context.Context, name string, _ os.FileMode) erro
 // writable resolves a name that is to be made. Remotes are made in the
 // configuration.
 func (f *FileSystem) writable(ctx context.Context, name string) (place, error) {
-	p, err := f.forest.resolve(ctx, name)
+	p, err := f.forest.spelledPlace(ctx, name)
 	if isNotExist(err) {
 		if _, path, _, _ := parseName(name); path == "" {
 			return place{}, fs.ErrPermission
@@ -119,7 +117,7 @@ func (f *FileSystem) writable(ctx context.Context, name string) (place, error) {
 // left either, so it is no error.
 func (f *FileSystem) RemoveAll(ctx context.Context, name string) error {
 	ctx = f.scope(ctx)
-	p, err := f.forest.resolve(ctx, name)
+	p, err := f.forest.spelledPlace(ctx, name)
 	if err == nil && p.isRoot() {
 		err = fs.ErrPermission
 	}
@@ -136,7 +134,7 @@ func (f *FileSystem) RemoveAll(ctx context.Context, name string) error {
 // file; a folder does not replace anything.
 func (f *FileSystem) Rename(ctx context.Context, oldName, newName string) error {
 	ctx = f.scope(ctx)
-	from, err := f.forest.resolve(ctx, oldName)
+	from, err := f.forest.spelledPlace(ctx, oldName)
 	if err != nil {
 		return bare(err)
 	}
@@ -163,7 +161,7 @@ func (f *FileSystem) Rename(ctx context.Context, oldName, newName string) error 
 // Stat implements webdav.FileSystem.
 func (f *FileSystem) Stat(ctx context.Context, name string) (os.FileInfo, error) {
 	ctx = f.scope(ctx)
-	p, err := f.forest.resolve(ctx, name)
+	p, err := f.forest.spelledPlace(ctx, name)
 	if err != nil {
 		return nil, bare(err)
 	}
@@ -195,7 +193,7 @@ func (f *FileSystem) OpenFile(ctx context.Context, name string, flag int, _ os.F
 	if flag&os.O_CREATE != 0 {
 		return f.create(ctx, name, flag)
 	}
-	p, err := f.forest.resolve(ctx, name)
+	p, err := f.forest.spelledPlace(ctx, name)
 	if err != nil {
 		return nil, bare(err)
 	}

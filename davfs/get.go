@@ -46,15 +46,9 @@ func (q *request) get() error {
 // head answers HEAD for a file with the headers of GET, and like GET from the
 // store: a listing that was kept may be old, and does not know content types.
 func (q *request) head() error {
-	n, err := q.tree.stat(q.r.Context(), q.path, q.asDir)
-	if kept := n.seen != parentUnknown; err == nil && !n.dir && kept {
-		n, err = q.tree.statFile(q.r.Context(), q.path)
-	}
+	n, err := q.current()
 	if err != nil {
 		return err
-	}
-	if n.dir {
-		return errIsDir
 	}
 	if err := q.conditions().evaluate(&n, true); err != nil {
 		return q.notSent(err, n)
@@ -68,20 +62,27 @@ func (q *request) head() error {
 // file answers GET for a file.
 func (q *request) file() error {
 	ctx := q.r.Context()
+	if ranges := parseRanges(q.r.Header.Get("Range")); ranges != nil {
+		if done, err := q.parts(ranges); done || err != nil {
+			return err
+		}
+	}
 	c := q.conditions()
 	opts, ok := c.forOpen()
 	if !ok {
-		n, err := q.tree.stat(ctx, q.path, q.asDir)
+		n, err := q.current()
 		if err != nil {
 			return err
-		}
-		if n.dir {
-			return errIsDir
 		}
 		if err := c.evaluate(&n, true); err != nil {
 			return q.notSent(err, n)
 		}
 		opts = providers.OpenOptions{}
+	}
+	if !c.modifiedSince.IsZero() && c.unmodifiedSince.IsZero() && opts.IfNoneMatch == "" {
+		// The version that is known to be older, if it is still there, need
+		// not be opened.
+		opts.IfNoneMatch = q.tree.unmodified(q.path, c.modifiedSince)
 	}
 	var ranged bool
 	opts.Range, ranged = parseRange(q.r.Header.Get("Range"))
@@ -93,6 +94,9 @@ func (q *request) file() error {
 		return q.notSent(err, node{obj: providers.Object{ETag: opts.IfNoneMatch}})
 	}
 	defer content.Close()
+	if err := c.onDates().evaluate(&n, true); err != nil {
+		return q.notSent(err, n)
+	}
 	start, length := int64(0), n.obj.Size
 	if ranged {
 		start, length = extent(opts.Range, n.obj.Size)
@@ -132,6 +136,9 @@ func (q *request) settleRange(ctx context.Context, opts providers.OpenOptions, c
 	opts.Range = providers.Range{}
 	if unsatisfiable {
 		n, err := q.tree.statFile(ctx, q.path)
+		if err == nil {
+			err = q.conditions().onDates().evaluate(&n, true)
+		}
 		if err != nil {
 			return nil, n, false, err
 		}
@@ -151,7 +158,7 @@ func unchanged(ifRange string, n node) bool {
 		return ifRange == n.obj.ETag
 	}
 	t, err := http.ParseTime(ifRange)
-	return err == nil && t.Unix() == n.obj.ModTime.Unix()
+	return err == nil && t.Unix() == n.modTime().Unix()
 }
 
 // notSent passes on why a file is not sent; a 304 tells the ETag it is about.
@@ -178,14 +185,14 @@ func (q *request) fileHeaders(n node) {
 	if n.obj.ETag != "" {
 		header.Set("ETag", n.obj.ETag)
 	}
-	if !n.obj.ModTime.IsZero() {
-		header.Set("Last-Modified", n.obj.ModTime.UTC().Format(http.TimeFormat))
+	if !n.modTime().IsZero() {
+		header.Set("Last-Modified", n.modTime().UTC().Format(http.TimeFormat))
 	}
 }
 
 // parseRange reads a Range header of one range of bytes (RFC 9110 section
-// 14.1.2). Everything else is ignored, as section 14.2 allows: other units,
-// bad syntax, and several ranges, which get the whole.
+// 14.1.2); see parseRanges for several. Everything else is ignored, as section
+// 14.2 allows: other units and bad syntax.
 func parseRange(s string) (rng providers.Range, ok bool) {
 	spec, ok := strings.CutPrefix(s, "bytes=")
 	if !ok {
@@ -320,11 +327,35 @@ func (q *request) entries(failed *error) iter.Seq[browse.Entry] {
 				*failed = err
 				return
 			}
+			q.tree.recall(&n)
 			_, name := splitPath(n.path)
-			if !yield(browse.Entry{Name: name, Dir: n.dir, Size: n.obj.Size, ModTime: n.obj.ModTime,
-				Href: string(q.h.appendHref(nil, q.tree, n.path, n.dir))}) {
+			e := browse.Entry{Name: name, Dir: n.dir, Size: n.obj.Size, ModTime: n.modTime(),
+				Href: string(q.h.appendHref(nil, q.tree, n.path, n.dir))}
+			if !n.dir {
+				e.Encryption = encryptionText(n.obj.Encryption)
+			}
+			if !yield(e) {
 				return
 			}
 		}
 	}
+}
+
+// encryptionText says for a person how a file lies in the store, "" where that
+// is not known.
+func encryptionText(e providers.Encryption) string {
+	text := cmp.Or(encryptionNames[e.Mode], e.Mode)
+	if e.Key != "" {
+		text += " (" + e.Key + ")"
+	}
+	return text
+}
+
+var encryptionNames = map[string]string{
+	providers.ModeSSE:      "key of the store",
+	providers.ModeKMS:      "AWS KMS",
+	providers.ModeDSSE:     "AWS KMS, two layers",
+	providers.ModeCMEK:     "Google Cloud KMS",
+	providers.ModeCustomer: "customer key",
+	providers.ModeScope:    "encryption scope",
 }

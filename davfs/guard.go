@@ -30,26 +30,41 @@ type effect struct {
 // than the token does not open a lock. The locks whose tokens were submitted
 // are held until the request has ended, however long that takes.
 func (q *request) permit(effects ...effect) error {
+	err := q.permitOnce(effects)
+	if errors.Is(err, locks.ErrNoSuchLock) {
+		// A lock has ended after it was found and before it could be held:
+		// somebody else may have one by now.
+		err = q.permitOnce(effects)
+	}
+	return err
+}
+
+func (q *request) permitOnce(effects []effect) error {
 	lists, err := q.ifLists()
 	if err != nil {
 		return err
 	}
 	if lists != nil {
-		ok, err := locks.Evaluate(lists, q.lockPath(), q.ifState())
-		if err != nil {
+		if err := q.evaluateIf(lists); err != nil {
 			return err
 		}
-		if !ok {
-			return &statusError{code: http.StatusPreconditionFailed, why: "the If header does not hold"}
-		}
 	}
-	g := guard{q: q, submitted: locks.Tokens(lists), held: make(map[string]bool)}
+	q.submitted = locks.Tokens(lists)
+	g := guard{q: q, submitted: q.submitted, held: make(map[string]bool)}
 	for _, e := range effects {
 		if err := g.check(e); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// permitStill is permit for an effect that was permitted when the request
+// began: only locks that were taken since can forbid it. It may be called while
+// the store reads the body.
+func (q *request) permitStill(e effect) error {
+	g := guard{q: q, submitted: q.submitted}
+	return g.check(e)
 }
 
 // ifLists returns the lists of the If header, nil without one.
@@ -59,6 +74,51 @@ func (q *request) ifLists() ([]locks.List, error) {
 		return nil, nil
 	}
 	return locks.ParseIf(strings.Join(values, " "))
+}
+
+// evaluateIf returns an error unless an If header holds. If it does by the
+// entity tag of what the request is about, that is the only version to which
+// the request may do anything: see conditions.
+func (q *request) evaluateIf(lists []locks.List) error {
+	state := q.ifState()
+	found, own := "", q.lockPath()
+	state.ETag = func(path string) (string, error) {
+		etag, err := q.currentTag(path)
+		if path == own {
+			found = etag
+		}
+		return etag, err
+	}
+	by, ok, err := locks.Evaluate(lists, own, state)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return &statusError{code: http.StatusPreconditionFailed, why: "the If header does not hold"}
+	}
+	path := own
+	if by.Tag != "" {
+		path, _ = state.Resolve(by.Tag)
+	}
+	q.ifTag = ""
+	if path == own && slices.ContainsFunc(by.Conditions, func(c locks.Condition) bool { return c.ETag != "" && !c.Not }) {
+		q.ifTag = found
+	}
+	return nil
+}
+
+// currentTag is the entity tag of what lies at a lock path, "" where that is no
+// file. It is the store's: a listing that was kept may be old.
+func (q *request) currentTag(path string) (string, error) {
+	t, err := q.resolve(q.h.prefix + path)
+	if err != nil || t.tree == nil || t.path == "" || t.tree.absent(t.path) {
+		return "", err
+	}
+	n, err := t.tree.statFile(q.r.Context(), t.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return n.obj.ETag, err
 }
 
 // ifState answers what the conditions of an If header ask. A tag names one of
@@ -71,8 +131,11 @@ func (q *request) ifState() locks.State {
 			if err != nil {
 				return "", false
 			}
+			if u.Path == q.r.URL.Path {
+				return q.lockPath(), true
+			}
 			t, err := q.resolve(u.Path)
-			return t.lockPath(), err == nil
+			return q.spellCached(t).lockPath(), err == nil
 		},
 		Tokens: func(path string) ([]string, error) {
 			covering, err := q.h.locks.Covering(ctx, path)
@@ -85,20 +148,6 @@ func (q *request) ifState() locks.State {
 			}
 			return tokens, nil
 		},
-		ETag: func(path string) (string, error) {
-			t, err := q.resolve(q.h.prefix + path)
-			if err != nil || t.tree == nil {
-				return "", err
-			}
-			n, err := t.tree.stat(ctx, t.path, false)
-			if errors.Is(err, fs.ErrNotExist) {
-				return "", nil
-			}
-			if n.dir {
-				return "", err
-			}
-			return n.obj.ETag, err
-		},
 	}
 }
 
@@ -106,7 +155,7 @@ func (q *request) ifState() locks.State {
 type guard struct {
 	q         *request
 	submitted []string
-	held      map[string]bool
+	held      map[string]bool // tokens; nil: none is to be held
 }
 
 func (g *guard) check(e effect) error {
@@ -157,7 +206,9 @@ func (g *guard) checkInside(ctx context.Context, path string, covering []locks.L
 	}
 	for _, l := range inside {
 		if g.has(l) {
-			g.hold(ctx, l)
+			if err := g.hold(ctx, l); err != nil {
+				return err
+			}
 			continue
 		}
 		// Another lock shared on the same resource will do.
@@ -184,7 +235,9 @@ func (g *guard) demand(ctx context.Context, on []locks.Lock) error {
 	ok := false
 	for _, l := range on {
 		if g.has(l) {
-			g.hold(ctx, l)
+			if err := g.hold(ctx, l); err != nil {
+				return err
+			}
 			ok = true
 		}
 	}
@@ -205,16 +258,19 @@ func mayUse(l locks.Lock, a Access) bool {
 	return l.User == "" || a.User == "" || l.User == a.User
 }
 
-func (g *guard) hold(ctx context.Context, l locks.Lock) {
-	if g.held[l.Token] {
-		return
+// hold keeps a lock from ending before the request does. locks.ErrNoSuchLock
+// if it has.
+func (g *guard) hold(ctx context.Context, l locks.Lock) error {
+	if g.held == nil || g.held[l.Token] {
+		return nil
+	}
+	release, err := g.q.h.locks.Hold(ctx, l.Token)
+	if err != nil {
+		return err
 	}
 	g.held[l.Token] = true
-	// A lock that cannot be held has just ended; it was valid when the request
-	// came in, and nobody else had taken one by then.
-	if release, err := g.q.h.locks.Hold(ctx, l.Token); err == nil {
-		g.q.held = append(g.q.held, release)
-	}
+	g.q.held = append(g.q.held, release)
+	return nil
 }
 
 // lockedError is a 423 that names the root of the lock in the way.

@@ -2,11 +2,9 @@ package davfs
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -16,36 +14,42 @@ import (
 // Handler serves remotes over WebDAV (RFC 4918, class 1 and 2) and to
 // browsers. It is safe for concurrent use.
 //
-// It wraps webdav.Handler of golang.org/x/net, which still answers PROPPATCH.
-// The other methods are its own, because on a bucket x/net would lose data
-// (MOVE deletes its target first, an interrupted PUT is kept), hide failures
-// (a store that is away reads as "not found") or ask the store once or more
-// for each member of a folder.
+// It answers every method itself and leaves none to webdav.Handler of
+// golang.org/x/net, which on a bucket would lose data (MOVE deletes its target
+// first, an interrupted PUT is kept), hide failures (a store that is away reads
+// as "not found"), ask the store once or more for each member of a folder, and
+// forget properties. Who wants x/net's handler all the same has FileSystem.
 //
 // PROPFIND takes the depths 0 and 1; infinity is refused with 403
-// propfind-finite-depth. It is answered from one listing, as that arrives. A
-// store that fails before the answer has begun is a status; later the
-// connection is broken, so that no half is taken for the whole.
+// propfind-finite-depth, unless Options.PropfindInfinity allows it. It is
+// answered from one listing, as that arrives. A store that fails before the
+// answer has begun is a status; later the connection is broken, so that no half
+// is taken for the whole.
 //
-// A read takes a single range; several in one request are answered with the
-// whole. Conditional headers are decided by the store in the same request, and
-// here only where no store can, such as for a list of entity tags.
+// A read takes up to 16 ranges; those that overlap are one. Conditions on entity
+// tags are decided by the store in the same request, and here only where no
+// store can, such as for a list of them. Those on dates are decided here, on
+// what the store has opened: the time that clients are told may be one that a
+// client has set.
 //
-// Locks are exclusive or shared, of depth 0 or infinity, for at most an hour
+// Locks are exclusive or shared, of depth 0 or infinity, for at most a day
 // (10 minutes unless asked for), after which their client has to refresh them.
 // They last as long as a request that was made under them. A token is honoured
 // only for the user who took the lock, and shown to no other. A DELETE or MOVE
 // of a folder needs the tokens of all locks inside. Locks end with what they
 // are on and do not travel with it.
 //
-// Dead properties are refused with 403, but for the times and attributes that
-// Windows sets on every file it writes: those are accepted and not kept.
+// Dead properties, and the times and attributes that Windows sets on every file
+// it writes, are kept with the object; see "Properties" in the documentation of
+// the package.
 type Handler struct {
 	prefix  string
 	baseURL string
+	deep    bool // PROPFIND of depth infinity is answered
 	forest  *forest
 	locks   locks.System
 	log     *slog.Logger
+	idle    time.Duration // idleTimeout, unless a test cannot wait for it
 }
 
 // New returns a Handler for remotes. It makes no request to their stores.
@@ -58,8 +62,10 @@ func New(remotes []Remote, opts Options) (*Handler, error) {
 		prefix:  cleanPrefix(opts.Prefix),
 		baseURL: opts.BaseURL,
 		forest:  f,
+		deep:    opts.PropfindInfinity,
 		locks:   opts.Locks,
 		log:     opts.Logger,
+		idle:    idleTimeout,
 	}
 	if h.locks == nil {
 		h.locks = locks.NewMemory()
@@ -73,12 +79,16 @@ func New(remotes []Remote, opts Options) (*Handler, error) {
 // request is one request on its way through the Handler.
 type request struct {
 	place
-	h      *Handler
-	w      *responseWriter
-	r      *http.Request
-	access Access
-	above  string   // of a PROPFIND above the prefix: its path, with a slash at its end
-	held   []func() // release the locks that the request was made under
+	h         *Handler
+	w         *responseWriter
+	r         *http.Request
+	access    Access
+	above     string   // of a PROPFIND above the prefix: its path, with a slash at its end
+	ifTag     string   // the entity tag by which the If header holds
+	submitted []string // the tokens in the If header
+	held      []func() // release the locks that the request was made under
+	rooms     map[*tree]usage
+	owners    int // bytes of owners of locks in the answer
 }
 
 // methods is how each HTTP method but OPTIONS is served. An error that it
@@ -103,7 +113,8 @@ const allow = "OPTIONS, GET, HEAD, PUT, DELETE, MKCOL, COPY, MOVE, PROPFIND, PRO
 // ServeHTTP answers one request. What the user may do is taken from the
 // request's context, where WithAccess has put it.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	q := &request{h: h, w: &responseWriter{ResponseWriter: w}, r: r, access: AccessOf(r.Context())}
+	q := &request{h: h, r: r, access: AccessOf(r.Context())}
+	q.w = &responseWriter{ResponseWriter: w, c: http.NewResponseController(w), idle: h.idle}
 	defer q.end()
 	if err := q.serve(); err != nil {
 		q.fail(err)
@@ -117,6 +128,9 @@ func (q *request) serve() error {
 	serve, ok := methods[q.r.Method]
 	if !ok {
 		return &statusError{code: http.StatusMethodNotAllowed}
+	}
+	if err := q.checkForm(); err != nil {
+		return err
 	}
 	var err error
 	q.place, err = q.resolve(q.r.URL.Path)
@@ -135,7 +149,7 @@ func (q *request) serve() error {
 	if err != nil {
 		return err
 	}
-	return serve(q)
+	return q.spelled(serve)
 }
 
 // resolve finds the place of a decoded URL path for the user.
@@ -190,41 +204,44 @@ func (q *request) options() error {
 	return nil
 }
 
-// end releases what the request held, and turns a panic into a 500, or into a
-// broken connection where an answer has begun: it must not look complete.
+// end releases what the request held. A panic is the server's to answer.
 func (q *request) end() {
 	for _, release := range q.held {
 		release()
 	}
-	p := recover()
-	if p == nil {
-		return
-	}
-	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-		panic(http.ErrAbortHandler)
-	}
-	q.h.log.Error("panic in a request", "method", q.r.Method, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-	if q.w.began {
-		panic(http.ErrAbortHandler)
-	}
-	q.answerError(http.StatusInternalServerError, "")
+	q.w.renew() // the server has yet to send what it has buffered
 }
 
+// idleTimeout is how long a client may take over the next bytes of a request
+// body, or leave the next of an answer unread. macOS and Windows give up long
+// before; a client that is gone without a word would otherwise hold its
+// upload's buffers, or a connection to the store and its locks, for ever.
+const idleTimeout = 5 * time.Minute
+
 // responseWriter notes whether the answer has begun, and whether the client
-// was there to take it.
+// was there to take it. It writes under a deadline that each write renews; the
+// server takes it off after the request.
 type responseWriter struct {
 	http.ResponseWriter
+	c     *http.ResponseController // of the ResponseWriter
+	idle  time.Duration
 	began bool
 	gone  bool
 }
 
+// renew gives the client its time for the next bytes. A ResponseWriter without
+// deadlines belongs to a server that sets its own.
+func (w *responseWriter) renew() { _ = w.c.SetWriteDeadline(time.Now().Add(w.idle)) }
+
 func (w *responseWriter) WriteHeader(code int) {
 	w.began = w.began || code >= http.StatusOK
+	w.renew()
 	w.ResponseWriter.WriteHeader(code)
 }
 
 func (w *responseWriter) Write(p []byte) (int, error) {
 	w.began = true
+	w.renew()
 	n, err := w.ResponseWriter.Write(p)
 	w.gone = w.gone || err != nil
 	return n, err
@@ -233,31 +250,22 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 // Unwrap is for http.ResponseController.
 func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// idleTimeout is how long a client may take over the next bytes of a request
-// body. macOS and Windows give up long before; a client that is gone without a
-// word would otherwise hold its upload's buffers for ever.
-const idleTimeout = 5 * time.Minute
-
 // body is the request's body under a read deadline that each read renews. It
 // hides everything but Read, so that nobody can copy around it.
 type body struct {
 	r *http.Request
-	c *http.ResponseController
+	w *responseWriter
 }
 
-func (q *request) body() *body {
-	return &body{r: q.r, c: http.NewResponseController(q.w)}
-}
+func (q *request) body() *body { return &body{r: q.r, w: q.w} }
 
 func (b *body) Read(p []byte) (int, error) {
-	// A ResponseWriter without deadlines belongs to a server that sets its
-	// own; the body is read all the same.
-	_ = b.c.SetReadDeadline(time.Now().Add(idleTimeout))
+	_ = b.w.c.SetReadDeadline(time.Now().Add(b.w.idle)) // as in renew
 	n, err := b.r.Body.Read(p)
 	if err != nil {
 		// The server watches the connection while the store finishes its work:
 		// that must not run into the deadline.
-		_ = b.c.SetReadDeadline(time.Time{})
+		_ = b.w.c.SetReadDeadline(time.Time{})
 	}
 	return n, err
 }

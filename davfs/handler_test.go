@@ -3,7 +3,10 @@ package davfs
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -90,7 +93,11 @@ func TestReadOnlyRemote(t *testing.T) {
 		return w.Code
 	}
 	for _, m := range []string{"PUT", "DELETE", "COPY", "MOVE", "PROPPATCH"} {
-		if code := do(m, "/r/f", `<D:propertyupdate xmlns:D="DAV:"/>`); code != 403 {
+		body := ""
+		if m == "PUT" || m == "PROPPATCH" {
+			body = `<D:propertyupdate xmlns:D="DAV:"/>`
+		}
+		if code := do(m, "/r/f", body); code != 403 {
 			t.Errorf("%s: %d, want 403", m, code)
 		}
 	}
@@ -121,24 +128,26 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// A panic is a 500, and logged without what the client sent.
+// A panic is for the server to answer, and leaves no lock held.
 func TestPanic(t *testing.T) {
-	d := newDrive(t, "boom", "fine")
-	d.object("late", strings.Repeat("x", 1<<20), "")
+	d := newDrive(t, "boom")
+	token := d.lock("/r/boom")
 	d.faults.Hook = func(op providertest.Op) error {
-		if op.Key == "boom" || op.Key == "late" && op.When == providertest.During && op.N > 0 {
+		if op.Name == "put" {
 			panic("it broke")
 		}
 		return nil
 	}
-	d.want(500, "GET", "/r/boom", "", "Authorization: Basic c2VjcmV0")
-	if log := d.log.String(); !strings.Contains(log, "it broke") || strings.Contains(log, "c2VjcmV0") {
-		t.Errorf("log:\n%s", log)
+	if a := d.do("PUT", "/r/boom", "x", "If: (<"+token+">)"); a.err == nil {
+		t.Errorf("status %d", a.StatusCode)
 	}
-	if a := d.do("GET", "/r/late", ""); a.err == nil {
-		t.Error("a panic in the midst of a file makes it look complete")
+	held, err := d.locks.Covering(t.Context(), "/r/boom")
+	if err != nil || len(held) != 1 {
+		t.Fatalf("%v %v", held, err)
 	}
-	d.want(200, "GET", "/r/fine", "")
+	d.faults.Hook = nil
+	d.want(204, "UNLOCK", "/r/boom", "", "Lock-Token: <"+token+">")
+	d.want(204, "PUT", "/r/boom", "y")
 }
 
 // What is a person's to know and what is the log's.
@@ -161,6 +170,55 @@ func TestErrorsAreTold(t *testing.T) {
 		t.Errorf("a missing file is a warning:\n%s", log)
 	}
 }
+
+// What files are called is not logged unless somebody is debugging.
+func TestNamesAreNotLogged(t *testing.T) {
+	const name = "medical%20record"
+	refused := &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
+	for _, tt := range []struct {
+		method, path string
+		cause        error
+		logged       string
+	}{
+		{"GET", "/r/" + name, refused, "dial tcp: connection refused"},
+		{"GET", "/r/" + name, codeError{}, "SlowUp"},
+		{"PROPFIND", "/r/" + name + "s/", nil, "list: store unavailable: ask whoever runs it"},
+		{"DELETE", "/r/" + name + "s/", refused, "connection refused"},
+		{"PUT", "/r/" + name, nil, "status=502"},
+	} {
+		f := &providertest.Faults{Bucket: newStore("medical record", "medical records/x", "medical records//x")}
+		f.Hook = func(op providertest.Op) error {
+			if op.When != providertest.Before || tt.method == "DELETE" && op.Name == "list" {
+				return nil
+			}
+			return &providers.Error{Op: op.Name, Key: op.Key, Kind: providers.ErrUnavailable, Err: tt.cause, Advice: "ask whoever runs it"}
+		}
+		log := new(lockedBuffer)
+		h, err := New([]Remote{{Name: "r", Bucket: f}}, Options{Logger: slog.New(slog.NewTextHandler(log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		depth := map[string]string{"PROPFIND": "1", "DELETE": "infinity"}[tt.method]
+		codeOf(h, tt.method, tt.path, "", "Depth", depth)
+		f.Hook = nil
+		codeOf(h, "PROPFIND", "/r/"+name+"s/", "", "Depth", "1") // has a key that no URL can name
+		text := log.String()
+		if strings.Contains(text, "medical") {
+			t.Errorf("%s %s: the log names the file:\n%s", tt.method, tt.path, text)
+		}
+		for _, want := range []string{tt.logged, "method=" + tt.method, "remote=r", "no URL can name"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s %s: the log lacks %q:\n%s", tt.method, tt.path, want, text)
+			}
+		}
+	}
+}
+
+// codeError is an error as the SDK of a store has it.
+type codeError struct{}
+
+func (codeError) Error() string     { return "medical record: slow up" }
+func (codeError) ErrorCode() string { return "SlowUp" }
 
 // A client that leaves is nobody's fault.
 func TestClientLeaves(t *testing.T) {

@@ -56,10 +56,10 @@ func (i *info) Mode() fs.FileMode {
 // ModTime is when the file was stored. A folder that exists only through its
 // members has no time of its own and gets the server's start.
 func (i *info) ModTime() time.Time {
-	if i.obj.ModTime.IsZero() {
-		return i.fs.started
+	if i.modTime().IsZero() {
+		return i.fs.forest.started
 	}
-	return i.obj.ModTime
+	return i.modTime()
 }
 
 func (i *info) IsDir() bool { return i.dir }

@@ -1,6 +1,7 @@
 package davfs
 
 import (
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -77,5 +78,75 @@ func TestTreeLocal(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"d/", "d/a=d/a", "d/m/", "d/new=new", "d/s/"}, contents(t, tr, "")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestBelowFileLocal: below a file there is nothing, for a directory too.
+func TestBelowFileLocal(t *testing.T) {
+	h, err := New([]Remote{{Name: "r", Bucket: newLocal(t, "file")}}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/r/file/k", "/r/file/k/", "/r/file/sub/k", "/r/file/"} {
+		for method, want := range map[string]int{"GET": 404, "HEAD": 404, "PROPFIND": 404, "DELETE": 404, "PUT": 409, "MKCOL": 409} {
+			if path == "/r/file/" || strings.HasSuffix(path, "/") && method == "PUT" {
+				continue // other rules
+			}
+			w := httptest.NewRecorder()
+			r := httptest.NewRequest(method, path, nil)
+			r.Header.Set("Depth", "1")
+			if method == "DELETE" {
+				r.Header.Del("Depth")
+			}
+			h.ServeHTTP(w, r)
+			if w.Code != want {
+				t.Errorf("%s %s: %d %s, want %d", method, path, w.Code, w.Body, want)
+			}
+		}
+	}
+}
+
+// TestPlainLocal: what require_encrypted keeps from readers does not go to
+// another remote either; a copy within the remote seals it.
+func TestPlainLocal(t *testing.T) {
+	dir := t.TempDir()
+	open := func(c local.Config) providers.Bucket {
+		b, err := local.Open(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { b.Close() })
+		return b
+	}
+	plain := open(local.Config{Dir: dir})
+	if _, err := plain.Put(t.Context(), "plain", strings.NewReader("x"), providers.PutOptions{Size: 1}); err != nil {
+		t.Fatal(err)
+	}
+	sealed := open(local.Config{Dir: dir, Settings: sse.Settings{WriteKey: providertest.NewKey('1')}, RequireEncrypted: true})
+	h, err := New([]Remote{{Name: "r", Bucket: sealed}, {Name: "other", Bucket: open(local.Config{Dir: t.TempDir()})}}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		method, path, to string
+		want             int
+	}{
+		{"GET", "/r/plain", "", 403},
+		{"COPY", "/r/plain", "/other/plain", 403},
+		{"MOVE", "/r/plain", "/other/plain", 403},
+		{"GET", "/other/plain", "", 404},
+		{"COPY", "/r/plain", "/r/sealed", 201},
+		{"GET", "/r/sealed", "", 200},
+		{"GET", "/r/plain", "", 403},
+	} {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest(tc.method, tc.path, nil)
+		if tc.to != "" {
+			r.Header.Set("Destination", tc.to)
+		}
+		h.ServeHTTP(w, r)
+		if w.Code != tc.want {
+			t.Errorf("%s %s to %q: %d %s, want %d", tc.method, tc.path, tc.to, w.Code, w.Body, tc.want)
+		}
 	}
 }

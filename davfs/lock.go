@@ -15,16 +15,20 @@ import (
 )
 
 // How long locks live. Clients refresh theirs at half of what they were
-// granted, so the limit only decides how long a file stays locked by a client
-// that is gone.
+// granted, unless they are asleep meanwhile: a document that is open over
+// lunch, or over night, must still be locked afterwards.
 const (
 	defaultLockTimeout = 10 * time.Minute
-	maxLockTimeout     = time.Hour
+	maxLockTimeout     = 24 * time.Hour
 )
 
 // maxOwner is how many bytes the owner of a lock may have, as XML. Every
 // listing repeats it.
 const maxOwner = 4 << 10
+
+// maxOwners is how many bytes of them one answer tells; later owners are left
+// out, as RFC 4918 section 15.8 allows.
+const maxOwners = 1 << 20
 
 // lock answers LOCK. Where nothing lies yet it makes an empty file (RFC 4918
 // section 7.3), but only if the store says for sure that nothing does.

@@ -143,18 +143,7 @@ func TestLockRefresh(t *testing.T) {
 func TestLockDuringPut(t *testing.T) {
 	d := newDrive(t, "f")
 	token := d.lock("/r/f")
-	r, w := io.Pipe()
-	started := make(chan struct{})
-	d.faults.Hook = func(op providertest.Op) error {
-		if op.Name == "put" && op.When == providertest.Before {
-			close(started)
-		}
-		return nil
-	}
-	done := make(chan answer)
-	go func() { done <- d.send("PUT", "/r/f", r, -1, "If: (<"+token+">)") }()
-	io.WriteString(w, "first ")
-	<-started
+	w, done := d.upload("/r/f", "first ", "If: (<"+token+">)")
 	d.want(200, "LOCK", "/r/f", "", "If: (<"+token+">)", "Timeout: Second-600")
 	d.want(204, "UNLOCK", "/r/f", "", "Lock-Token: <"+token+">")
 	io.WriteString(w, "second")
@@ -163,6 +152,27 @@ func TestLockDuringPut(t *testing.T) {
 		t.Errorf("PUT: %d %v", a.StatusCode, a.err)
 	}
 	d.wantContent("f", "first second")
+}
+
+// upload begins a PUT, and returns once it is at the store. The rest of the body
+// is what is written then.
+func (d *drive) upload(path, begin string, headers ...string) (rest *io.PipeWriter, done <-chan answer) {
+	d.Helper()
+	started := make(chan struct{})
+	d.faults.Hook = func(op providertest.Op) error {
+		if op.Name == "put" && op.When == providertest.Before {
+			close(started)
+		}
+		return nil
+	}
+	r, w := io.Pipe()
+	answers := make(chan answer, 1)
+	go func() { answers <- d.send("PUT", path, r, -1, headers...) }()
+	if _, err := io.WriteString(w, begin); err != nil {
+		d.Fatal(err)
+	}
+	<-started
+	return w, answers
 }
 
 func TestUnlock(t *testing.T) {
@@ -249,6 +259,43 @@ func TestSharedLocks(t *testing.T) {
 	d.want(423, "PUT", "/r/f", "x")
 }
 
+// Whoever takes many shared locks with long owners fills no memory, and makes
+// no listing large, nor the buffers that are kept for the next one.
+func TestLockBomb(t *testing.T) {
+	d := newDrive(t)
+	for i := range 1000 {
+		d.object(fmt.Sprintf("d/%d", i), "", "")
+	}
+	body := strings.Replace(sharedBody, "http://example.org/me", strings.Repeat("x", 4000), 1)
+	for range 64 {
+		d.want(200, "LOCK", "/r/d/", body)
+	}
+	d.want(503, "LOCK", "/r/d/", body)
+	for _, tt := range []struct {
+		path, depth string
+		most        int
+	}{
+		{"/r/d/1", "0", 512 << 10},
+		{"/r/d/", "1", 32 << 20}, // a thousand times 64 locks without their owners
+	} {
+		a := d.want(207, "PROPFIND", tt.path, `<D:propfind xmlns:D="DAV:"><D:prop><D:lockdiscovery/></D:prop></D:propfind>`, "Depth: "+tt.depth)
+		if len(a.body) > tt.most {
+			t.Errorf("PROPFIND of %s: %d bytes, want at most %d", tt.path, len(a.body), tt.most)
+		}
+		if got := strings.Count(a.body, "<D:owner>"); got == 0 || got > maxOwners/4000 {
+			t.Errorf("PROPFIND of %s tells %d owners", tt.path, got)
+		}
+	}
+	for range 100 {
+		p := multistatusBuffers.Get().(*[]byte)
+		if cap(*p) > maxPooled {
+			t.Fatalf("a buffer of %d bytes is kept", cap(*p))
+		}
+	}
+	d.want(423, "PUT", "/r/d/1", "x")
+	d.want(204, "PUT", "/r/d/1", "x", "If: (<"+d.lockTokens("/r/d/1")[0]+">)")
+}
+
 // A folder locked with depth 0 keeps strangers from adding to it, but not from
 // writing what is in it.
 func TestLockedFolderKeepsItsMembers(t *testing.T) {
@@ -297,5 +344,24 @@ func TestStalledBody(t *testing.T) {
 	err := fmt.Errorf("put: %w", &bodyError{os.ErrDeadlineExceeded})
 	if got := statusOf(err); got != http.StatusRequestTimeout {
 		t.Errorf("status %d, want 408", got)
+	}
+}
+
+// Item 25: an infinite timeout is told as what was granted, and the root of a
+// lock is a URL path, prefix and escapes included, wherever it is told.
+func TestLockIsTold(t *testing.T) {
+	d := newDriveWith(t, Options{Prefix: "/d"}, "a <&%ü")
+	const path = "/d/r/a%20%3C%26%25%C3%BC"
+	const root = "<D:lockroot><D:href>" + path + "</D:href></D:lockroot>"
+	timeout := fmt.Sprintf("<D:timeout>Second-%d</D:timeout>", int(maxLockTimeout.Seconds()))
+	a := d.want(200, "LOCK", path, lockBody, "Timeout: Infinite", "Depth: 0")
+	b := d.want(207, "PROPFIND", path, `<D:propfind xmlns:D="DAV:"><D:prop><D:lockdiscovery/></D:prop></D:propfind>`, "Depth: 0")
+	for _, body := range []string{a.body, b.body} {
+		if !strings.Contains(body, root) || !strings.Contains(body, timeout) {
+			t.Errorf("the lock is told as\n%s", body)
+		}
+	}
+	if c := d.want(423, "PUT", path, "x"); !strings.Contains(c.body, "<D:href>"+path+"</D:href>") {
+		t.Errorf("body %s", c.body)
 	}
 }

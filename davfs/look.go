@@ -99,7 +99,7 @@ func (t *tree) look(ctx context.Context, path string) (sight, error) {
 		s := sight{parent: true, kept: parent == "", others: true}
 		return s, t.lookFurther(ctx, path, "", &s)
 	}
-	s := sight{parent: parent == "", kept: parent == ""}
+	s := sight{parent: parent == "" || t.ephemeral, kept: parent == "" || t.ephemeral}
 	fill := t.beginFill(ctx, parent)
 	defer fill.end()
 	count, last := 0, ""
@@ -115,6 +115,7 @@ func (t *tree) look(ctx context.Context, path string) (sight, error) {
 			s.note(path, n)
 		} else if e.Key == dirKey(parent) && !e.Dir {
 			s.kept = true
+			t.learnMarker(e.Object)
 			fill.marker(e.Object)
 		} else {
 			s.others = true

@@ -13,6 +13,9 @@ import (
 // until then a failure can still become a status of its own.
 const flushAt = 32 << 10
 
+// maxPooled bounds the buffers that are kept, in bytes.
+const maxPooled = 4 * flushAt
+
 var multistatusBuffers = sync.Pool{New: func() any { return new(make([]byte, 0, flushAt+8<<10)) }}
 
 // multistatus writes a 207 as it grows. The caller appends to b and calls
@@ -120,8 +123,12 @@ func (m *multistatus) close() error {
 	return err
 }
 
-// release gives the buffer back. The multistatus must not be used after it.
+// release gives the buffer back, unless one resource had so much to tell that
+// it has become large. The multistatus must not be used after it.
 func (m *multistatus) release() {
+	if cap(m.b) > maxPooled {
+		return
+	}
 	*m.pooled = m.b[:0]
 	multistatusBuffers.Put(m.pooled)
 	if m.zip != nil {

@@ -13,7 +13,7 @@ import (
 // TestPropfindGzip: an answer is packed for whom it pays and who asks for it,
 // and is the same then.
 func TestPropfindGzip(t *testing.T) {
-	h := handlerOn(t, newStore(append(numbered("many/", 3000), "few/a")...))
+	h := cachingHandler(t, newStore(append(numbered("many/", 3000), "few/a")...))
 	for _, tc := range []struct {
 		accept string
 		path   string
@@ -53,7 +53,7 @@ func TestPropfindGzip(t *testing.T) {
 	}
 }
 
-func handlerOn(t testing.TB, s *store) *Handler {
+func cachingHandler(t testing.TB, s *store) *Handler {
 	t.Helper()
 	h, err := New([]Remote{{Name: "r", Bucket: s}}, Options{ListCache: time.Hour})
 	if err != nil {
@@ -89,7 +89,7 @@ func (w *discardWriter) Write(p []byte) (int, error) {
 // BenchmarkPropfindPacked answers for a folder of 10,000 from the cache: the
 // allocations of an operation are those of 10,000 members.
 func BenchmarkPropfindPacked(b *testing.B) {
-	h := handlerOn(b, newStore(numbered("d/", 10_000)...))
+	h := cachingHandler(b, newStore(numbered("d/", 10_000)...))
 	for _, accept := range []string{"", "gzip"} {
 		b.Run("accept="+accept, func(b *testing.B) {
 			b.ReportAllocs()

@@ -240,7 +240,7 @@ func TestPutRefusedBeforeTheBody(t *testing.T) {
 // nor the connection after it.
 func TestPutClearsItsDeadline(t *testing.T) {
 	c := new(deadlines)
-	b := &body{r: &http.Request{Body: io.NopCloser(strings.NewReader("abc"))}, c: http.NewResponseController(c)}
+	b := &body{r: &http.Request{Body: io.NopCloser(strings.NewReader("abc"))}, w: &responseWriter{c: http.NewResponseController(c), idle: idleTimeout}}
 	if _, err := io.ReadAll(b); err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,15 @@ type Remote struct {
 	Name     string
 	Bucket   providers.Bucket
 	ReadOnly bool
+	// Litter is what becomes of the files that desktops make for themselves.
+	Litter Litter
+	// Quota is how many bytes the remote may hold, as far as clients are told
+	// and their uploads are refused; 0: no bound. What it holds is counted by
+	// Handler.Measure.
+	Quota int64
+	// MeasureUsage is how often Handler.Measure lists the whole remote to count
+	// its bytes; 0: never.
+	MeasureUsage time.Duration
 }
 
 // Options say how remotes are served. The zero Options are usable.
@@ -30,6 +39,9 @@ type Options struct {
 	// ListCache is how long a folder's listing may answer for the store;
 	// 0: not at all. Writes through this server show at once either way.
 	ListCache time.Duration
+	// PropfindInfinity answers PROPFIND of depth infinity, which lists all
+	// that lies below a folder, instead of refusing it.
+	PropfindInfinity bool
 	// Logger takes what the handler has to say; nil: nothing is logged.
 	Logger *slog.Logger
 }

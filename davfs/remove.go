@@ -24,6 +24,9 @@ const (
 // folder needs a marker to stay. A folder of N members costs a listing and a
 // batch for every thousand of them, and one request to find it.
 func (t *tree) remove(ctx context.Context, path string, asDir bool) error {
+	if t.absent(path) && !reserved(path) {
+		return fs.ErrNotExist
+	}
 	if err := t.mayWrite(ctx, path); err != nil {
 		return err
 	}
@@ -37,24 +40,37 @@ func (t *tree) remove(ctx context.Context, path string, asDir bool) error {
 	if err := t.keepParent(ctx, n); err != nil {
 		return err
 	}
-	return t.removeNode(ctx, n)
+	if n.dir {
+		defer t.forgetAside(path)
+	}
+	return t.removeNode(ctx, n, nil)
 }
 
-// removeNode deletes what was found, its folder being taken care of.
-func (t *tree) removeNode(ctx context.Context, n node) error {
+// removeNode deletes what was found, its folder being taken care of. With a
+// watch it spares what somebody has written since that began.
+func (t *tree) removeNode(ctx context.Context, n node, watch *watch) error {
 	w := t.beginWrite(ctx, n.path)
 	defer w.fail()
+	if watch != nil {
+		watch.own(n.path)
+	}
+	r := remover{t: t, watch: watch}
 	if !n.dir {
-		if err := t.remote.Bucket.Delete(ctx, n.path); err != nil {
-			return oneFailure(err)
+		if err := r.push(ctx, n.path); err != nil {
+			return err
 		}
+		if err := r.end(ctx); err != nil {
+			return onlyFailure(err)
+		}
+		t.meter.add(-n.obj.Size)
 		w.gone(false)
 		return nil
 	}
 	defer t.forget(ctx, n.path)
-	r := remover{t: t}
+	var freed int64
 	for e, err := range t.list(ctx, dirKey(n.path), providers.ListOptions{Recursive: true}) {
 		if err == nil {
+			freed += e.Size
 			err = r.add(ctx, e.Key)
 		}
 		if err != nil {
@@ -64,6 +80,7 @@ func (t *tree) removeNode(ctx context.Context, n node) error {
 	if err := r.end(ctx); err != nil {
 		return err
 	}
+	t.meter.add(-freed)
 	w.gone(true)
 	return nil
 }
@@ -75,22 +92,25 @@ func (t *tree) forget(ctx context.Context, path string) {
 	}
 }
 
-// oneFailure is the error of the one key that was to be deleted.
-func oneFailure(err error) error {
-	if e, ok := errors.AsType[*providers.DeleteError](err); ok && len(e.Failed) == 1 {
-		return e.Failed[0]
+// onlyFailure is the error of the one key that was to be deleted.
+func onlyFailure(err error) error {
+	if e, ok := errors.AsType[*partialError](err); ok && len(e.failures) == 1 {
+		return e.failures[0].err
 	}
 	return err
 }
 
 // remover deletes keys that come in their order, a batch at a time. A folder's
 // marker comes before its members but is deleted after them, and stays if one
-// of them does: what remains is still where it was.
+// of them is known to have failed. It is not waited for: a marker may go in the
+// same batch as the members, of which the store refuses one. The folder exists
+// all the same then, through that one.
 type remover struct {
 	t        *tree
 	markers  []string // of the folders that contain the last key, outermost first
 	batch    []string
 	failures []failure
+	watch    *watch // nil: whatever is there is deleted
 }
 
 // add deletes key, now or later.
@@ -150,7 +170,9 @@ func (r *remover) flush(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	err := r.t.remote.Bucket.Delete(ctx, r.batch...)
+	keys, release := r.claim()
+	err := r.t.remote.Bucket.Delete(ctx, keys...)
+	release()
 	r.batch = r.batch[:0]
 	e, ok := errors.AsType[*providers.DeleteError](err)
 	if !ok {
@@ -163,6 +185,27 @@ func (r *remover) flush(ctx context.Context) error {
 		return r.partial()
 	}
 	return nil
+}
+
+// claim leaves out of the batch what somebody has written meanwhile, and keeps
+// the rest from being written until release is called.
+func (r *remover) claim() (keys []string, release func()) {
+	if r.watch == nil {
+		return r.batch, func() {}
+	}
+	paths := make([]string, len(r.batch))
+	for i, key := range r.batch {
+		paths[i] = strings.TrimSuffix(key, "/")
+	}
+	free, release := r.watch.claim(paths)
+	for i, key := range r.batch {
+		if free[i] {
+			keys = append(keys, key)
+		} else {
+			r.failures = append(r.failures, newFailure(key, errChanged))
+		}
+	}
+	return keys, release
 }
 
 // end deletes what is left, and tells what could not be.

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // The sequences below are what clients send in a day's work, cut to what a
@@ -119,15 +121,36 @@ func TestExplorer(t *testing.T) {
 			t.Errorf("HEAD: %v", a.Header)
 		}
 		d.want(204, "PUT", "/r/dir/f", "content", ifs)
-		d.want(207, "PROPPATCH", "/r/dir/f", update, ifs)
+		d.want(207, "PROPPATCH", "/r/dir/f", strings.Replace(update, "00000020", "00000021", 1), ifs)
 		d.want(204, "UNLOCK", "/r/dir/f", "", "Lock-Token: "+token)
 		d.wantContent("dir/f", "content")
+		const set = "Tue, 24 Nov 2026 10:00:00 GMT"
+		want := map[string]string{
+			nsWindows + "Win32CreationTime": set, nsWindows + "Win32LastModifiedTime": set, nsWindows + "Win32LastAccessTime": set,
+			nsWindows + "Win32FileAttributes": "00000021", "DAV:getlastmodified": set, "DAV:creationdate": "2026-11-24T10:00:00Z",
+		}
+		const names = `<D:propfind xmlns:D="DAV:" xmlns:Z="urn:schemas-microsoft-com:"><D:prop><Z:Win32CreationTime/><Z:Win32LastModifiedTime/><Z:Win32LastAccessTime/><Z:Win32FileAttributes/><D:getlastmodified/><D:creationdate/></D:prop></D:propfind>`
+		for path, depth := range map[string]string{"/r/dir": "1", "/r/dir/f": "0"} {
+			if diff := cmp.Diff(want, d.propfind(path, depth, names)["/r/dir/f"][200]); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", path, diff)
+			}
+		}
+		// Others have the usual flags.
+		if p := d.propfind("/r/dir", "1", names); p["/r/dir/old"][200][nsWindows+"Win32FileAttributes"] != "00000020" ||
+			p["/r/dir/"][200][nsWindows+"Win32FileAttributes"] != "00000010" {
+			t.Errorf("%v", p)
+		}
 	})
 	t.Run("rename, make a folder, delete", func(t *testing.T) {
 		d.want(412, "MOVE", "/r/dir/f", "", "Destination: DRIVE/r/dir/old", "Overwrite: F")
 		d.want(201, "MOVE", "/r/dir/f", "", "Destination: DRIVE/r/dir/g", "Overwrite: F")
 		d.want(201, "MKCOL", "/r/new", "")
-		d.want(207, "PROPPATCH", "/r/new", update)
+		if a := d.want(207, "PROPPATCH", "/r/new", update); strings.Count(a.body, "HTTP/1.1") != 1 || !strings.Contains(a.body, "200 OK") {
+			t.Errorf("PROPPATCH: %s", a.body)
+		}
+		if p := d.propfind("/r/", "1", ""); p["/r/new/"][200]["DAV:getlastmodified"] != "Tue, 24 Nov 2026 10:00:00 GMT" {
+			t.Errorf("%v", p)
+		}
 		d.want(204, "DELETE", "/r/new", "")
 	})
 	t.Run("Office saves", func(t *testing.T) {

@@ -49,6 +49,7 @@ var kindStatus = []struct {
 	{providers.ErrKey, http.StatusForbidden},
 	{providers.ErrPlain, http.StatusForbidden},
 	{fs.ErrPermission, http.StatusForbidden},
+	{errLitter, http.StatusForbidden},
 	{errSame, http.StatusForbidden},
 	{errOverlap, http.StatusForbidden}, // as for the same; 409 is kept for a missing parent, RFC 4918 section 9.8.5
 	{errNoParent, http.StatusConflict},

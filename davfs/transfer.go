@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"strings"
 
 	"sealdav/providers"
 )
@@ -29,6 +30,13 @@ func transferTree(ctx context.Context, dst *tree, dstPath string, src *tree, fro
 	if err := m.check(ctx); err != nil {
 		return false, err
 	}
+	if how.move && how.partOf == nil {
+		done, err := src.watches.takeAway(ctx, from.path)
+		if err != nil {
+			return false, err
+		}
+		defer done()
+	}
 	if m.at, err = m.lookAtDestination(ctx); err != nil {
 		return false, err
 	}
@@ -38,6 +46,9 @@ func transferTree(ctx context.Context, dst *tree, dstPath string, src *tree, fro
 	case how.merge && m.at.file == nil:
 	case m.at.exists() && !how.overwrite:
 		return false, providers.ErrPrecondition
+	}
+	if err := m.admit(); err != nil {
+		return false, err
 	}
 	if how.move && !m.landsBeside() {
 		if err := src.keepParent(ctx, from); err != nil {
@@ -49,9 +60,8 @@ func transferTree(ctx context.Context, dst *tree, dstPath string, src *tree, fro
 	m.resume(dst.unfinished.take(id))
 	w := dst.beginWrite(ctx, dstPath)
 	defer w.fail()
-	watch, end := dst.watches.add(dstPath)
-	defer end()
-	m.watch = watch
+	defer m.look(&m.watch, dst, dstPath)()
+	m.watch.own(dstPath)
 	arrived, err := m.run(ctx)
 	if err = m.settle(ctx, err); err != nil {
 		dst.unfinished.add(id, m.rest())
@@ -72,9 +82,49 @@ type mover struct {
 	oneBucket bool
 	at        sight // what was at the destination
 
+	old       *keyList // members of the folder that a file replaces
 	displaced []displaced
 	moved     *keyList // of a folder: what may be gone from the source, nil: nothing
-	watch     *watch   // of the destination, if it is a folder
+	watch     *watch   // of the destination
+	source    *watch   // if this is a move
+}
+
+// admit refuses what the destination has no room for.
+func (m *mover) admit() error {
+	size, old := int64(-1), int64(0) // of a folder nobody knows
+	switch {
+	case m.how.move && m.dst == m.src:
+		return nil
+	case !m.from.dir:
+		size = m.from.obj.Size
+		if m.at.file != nil {
+			old = m.at.file.obj.Size
+		}
+	}
+	return m.dst.admit(size, old)
+}
+
+// options are those of a copy to the key dst.
+func (m *mover) options(dst string, cond providers.Condition) providers.CopyOptions {
+	if m.how.replace != nil && dst == m.dstPath {
+		opts := *m.how.replace
+		opts.Condition = cond
+		return opts
+	}
+	return providers.CopyOptions{Condition: cond}
+}
+
+// copied notes what the copy of an object means for the rest.
+func (m *mover) copied(obj, src providers.Object) {
+	if m.how.replace != nil && obj.Key == m.dstPath {
+		m.dst.learn(obj, readAttributes(m.how.replace.Metadata), true)
+	} else {
+		m.dst.inherit(obj, m.src, src)
+	}
+	m.dst.meter.add(obj.Size)
+	if m.at.file != nil && obj.Key == m.dstPath {
+		m.dst.meter.add(-m.at.file.obj.Size)
+	}
 }
 
 // check refuses what cannot be, without asking the store.
@@ -91,20 +141,34 @@ func (m *mover) check(ctx context.Context) error {
 	if m.dstPath == "" || m.how.move && m.from.path == "" {
 		return fs.ErrPermission
 	}
-	if m.dst != m.src {
-		return nil
-	}
+	from, to, ok := m.places()
 	switch {
-	case m.dstPath == m.from.path:
+	case !ok:
+		return nil
+	case from == to && m.dst != m.src && !m.how.move:
+		return nil // a copy onto itself, under the destination's write settings
+	case from == to:
 		return errSame
-	case m.from.dir && inside(m.dstPath, m.from.path) && (m.how.move || !m.how.shallow):
+	case m.from.dir && inside(to, from) && (m.how.move || !m.how.shallow):
 		return errOverlap
-	case inside(m.from.path, m.dstPath) && !m.how.overwrite:
+	case inside(from, to) && !m.how.overwrite:
 		return providers.ErrPrecondition // it exists, or the source could not lie in it
-	case inside(m.from.path, m.dstPath):
+	case inside(from, to):
 		return errOverlap
 	}
 	return nil
+}
+
+// places are where the source and the destination lie, comparable with each
+// other. Two remotes may show the same bucket, whole or in part: what is moved
+// onto itself there would be deleted after it was copied. ok is false if they
+// have nothing in common.
+func (m *mover) places() (from, to string, ok bool) {
+	if m.dst == m.src {
+		return m.from.path, m.dstPath, true
+	}
+	src, dst := providers.Location(m.src.remote.Bucket), providers.Location(m.dst.remote.Bucket)
+	return strings.TrimSuffix(src+m.from.path, "/"), strings.TrimSuffix(dst+m.dstPath, "/"), src != "" && dst != ""
 }
 
 // lookAtDestination is look, cheaper where the source lies below the
@@ -151,22 +215,54 @@ func (m *mover) condition() providers.Condition {
 	return providers.Condition{IfAbsent: !m.how.overwrite}
 }
 
+// look begins to watch path for the transfer. What the transfer that this one
+// is a part of writes there is no news.
+func (m *mover) look(watch **watch, t *tree, path string) (end func()) {
+	*watch, end = t.watches.add(path)
+	for part := m.how.partOf; part != nil; part = part.how.partOf {
+		(*watch).own(part.dstPath)
+		if part.src == t {
+			(*watch).own(part.from.path)
+		}
+	}
+	return end
+}
+
+// rename moves a file in one step, where the store can. Otherwise, or where the
+// file has changed, done is false.
+func (m *mover) rename(ctx context.Context) (n node, done bool, err error) {
+	r, ok := m.src.remote.Bucket.(providers.Renamer)
+	if !ok || !m.how.move || !m.oneBucket || m.changesType() {
+		return node{}, false, nil
+	}
+	w := m.src.beginWrite(ctx, m.from.path)
+	defer w.fail()
+	obj, err := r.Rename(ctx, m.dstPath, m.from.obj, m.options(m.dstPath, m.condition()))
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		w.undone()
+		return node{}, false, nil
+	case mayRetry(err):
+		return node{}, false, nil
+	case err != nil:
+		return node{}, true, err
+	}
+	m.copied(obj, m.from.obj)
+	m.src.meter.add(-obj.Size)
+	w.gone(false)
+	return node{path: m.dstPath, obj: obj}, true, nil
+}
+
 // file transfers a file.
 func (m *mover) file(ctx context.Context) (node, error) {
-	if m.how.move && m.oneBucket && !m.changesType() {
-		w := m.src.beginWrite(ctx, m.from.path)
-		defer w.fail()
-		obj, err := providers.Rename(ctx, m.src.remote.Bucket, m.dstPath, m.from.obj, providers.CopyOptions{Condition: m.condition()})
-		if err == nil {
-			w.gone(false)
-			return node{path: m.dstPath, obj: obj}, nil
-		}
-		if obj.Key != "" { // the copy stands
-			return node{}, &partialError{tree: m.src, failures: []failure{newFailure(m.from.path, oneFailure(err))}}
-		}
-		if !mayRetry(err) {
-			return node{}, err
-		}
+	if n, done, err := m.rename(ctx); done {
+		return n, err
+	}
+	if m.how.move {
+		defer m.look(&m.source, m.src, m.from.path)()
+	}
+	if err := m.listOld(ctx); err != nil {
+		return node{}, err
 	}
 	obj, err := m.copyObject(ctx, m.dstPath, m.from.obj, m.condition())
 	if errors.Is(err, fs.ErrExist) && m.changesType() {
@@ -182,7 +278,7 @@ func (m *mover) file(ctx context.Context) (node, error) {
 		return node{}, err
 	}
 	if m.how.move {
-		if err := m.src.removeNode(ctx, m.from); err != nil {
+		if err := m.src.removeNode(ctx, m.from, m.source); err != nil {
 			return node{}, &partialError{tree: m.src, failures: []failure{newFailure(m.from.path, err)}}
 		}
 	}
@@ -194,7 +290,34 @@ func (m *mover) removeOld(ctx context.Context) error {
 	if !m.changesType() || len(m.displaced) > 0 {
 		return nil
 	}
-	return m.dst.removeNode(ctx, node{path: m.dstPath, dir: !m.from.dir})
+	if m.from.dir {
+		return m.dst.removeNode(ctx, node{path: m.dstPath}, m.watch)
+	}
+	defer m.dst.forget(ctx, m.dstPath)
+	r := remover{t: m.dst, watch: m.watch}
+	for _, rel := range m.old.all() {
+		if err := r.add(ctx, dirKey(m.dstPath)+rel); err != nil {
+			return err
+		}
+	}
+	return r.end(ctx)
+}
+
+// listOld notes what lies in the folder that a file is to replace, before it
+// does: MinIO leaves "a/b" out of its listings once there is an object "a".
+func (m *mover) listOld(ctx context.Context) error {
+	if !m.changesType() {
+		return nil
+	}
+	m.old = new(keyList)
+	prefix := dirKey(m.dstPath)
+	for e, err := range m.dst.list(ctx, prefix, providers.ListOptions{Recursive: true}) {
+		if err != nil {
+			return err
+		}
+		m.old.add(e.Key[len(prefix):])
+	}
+	return nil
 }
 
 // marker copies a folder without its members. The members of a folder that is
@@ -240,7 +363,10 @@ func (m *mover) copyMarker(ctx context.Context) error {
 // longer what the listing said is looked at once more.
 func (m *mover) copyObject(ctx context.Context, dst string, src providers.Object, cond providers.Condition) (providers.Object, error) {
 	obj, err := m.copyAsIs(ctx, dst, src, cond)
-	if !mayRetry(err) {
+	if err == nil {
+		m.copied(obj, src)
+	}
+	if m.how.pinned && isPrecondition(err) || !mayRetry(err) {
 		return obj, err
 	}
 	fresh, statErr := m.src.remote.Bucket.Stat(ctx, src.Key)
@@ -250,8 +376,13 @@ func (m *mover) copyObject(ctx context.Context, dst string, src providers.Object
 	if fresh.ETag == src.ETag {
 		return obj, err
 	}
-	return m.copyAsIs(ctx, dst, fresh, cond)
+	if obj, err = m.copyAsIs(ctx, dst, fresh, cond); err == nil {
+		m.copied(obj, fresh)
+	}
+	return obj, err
 }
+
+func isPrecondition(err error) bool { return errors.Is(err, providers.ErrPrecondition) }
 
 // mayRetry reports errors of a source that has changed since it was listed.
 func mayRetry(err error) bool {
@@ -260,7 +391,7 @@ func mayRetry(err error) bool {
 
 func (m *mover) copyAsIs(ctx context.Context, dst string, src providers.Object, cond providers.Condition) (providers.Object, error) {
 	if m.oneBucket {
-		return m.dst.remote.Bucket.Copy(ctx, dst, src, providers.CopyOptions{Condition: cond})
+		return m.dst.remote.Bucket.Copy(ctx, dst, src, m.options(dst, cond))
 	}
 	body, obj, err := m.src.remote.Bucket.Open(ctx, src.Key, providers.OpenOptions{IfMatch: src.ETag})
 	if err != nil {
@@ -268,8 +399,12 @@ func (m *mover) copyAsIs(ctx context.Context, dst string, src providers.Object, 
 	}
 	defer body.Close() //nolint:errcheck // was only read
 	b := &bodyReader{r: body, want: obj.Size}
+	opts := m.options(dst, cond)
+	if !opts.Replace {
+		opts.ContentType, opts.Metadata = obj.ContentType, obj.Metadata
+	}
 	put, err := m.dst.remote.Bucket.Put(ctx, dst, b, providers.PutOptions{
-		Condition: cond, Size: obj.Size, ContentType: obj.ContentType, Metadata: obj.Metadata,
+		Condition: cond, Size: obj.Size, ContentType: opts.ContentType, Metadata: opts.Metadata,
 	})
 	if err != nil && b.err != nil { // the source's failure, and no client's
 		err = sourceError(src.Key, b.err)

@@ -32,9 +32,9 @@ type members struct {
 	slots chan struct{}
 
 	mu       sync.Mutex
-	source   *watch // of the source, if this is a move
 	renamed  bitset // indexes in keys of what is no longer at the source
 	failures []failure
+	bytes    int64 // copied, and still at the source
 }
 
 // folder transfers a folder: all members first, then the deletions, and those
@@ -47,12 +47,11 @@ func (m *mover) folder(ctx context.Context) (node, error) {
 	}
 	var gone writes
 	if m.how.move {
-		watch, end := m.src.watches.add(m.from.path)
-		defer end()
-		x.source = watch
+		defer m.look(&m.source, m.src, m.from.path)()
 		defer func() { m.moved = m.moved.merge(&x.keys) }()
 		gone = m.src.beginWrite(ctx, m.from.path)
 		defer gone.fail()
+		m.source.own(m.from.path)
 		defer m.src.forget(ctx, m.from.path)
 	}
 	err := x.copyAll(ctx)
@@ -73,7 +72,9 @@ func (m *mover) folder(ctx context.Context) (node, error) {
 		err = m.removeOld(ctx)
 	}
 	if err == nil && m.how.move {
-		err = x.removeSource(ctx)
+		if err = x.removeSource(ctx); err == nil {
+			x.src.meter.add(-x.bytes)
+		}
 	}
 	if err == nil {
 		gone.gone(true)
@@ -148,8 +149,10 @@ func (x *members) one(ctx context.Context, i int, rel string, obj providers.Obje
 	dst := dirKey(x.dstPath) + rel
 	r, ok := x.src.remote.Bucket.(providers.Renamer)
 	if ok && x.how.move && x.oneBucket && !strings.HasSuffix(dst, "/") {
-		_, err := r.Rename(ctx, dst, obj, providers.CopyOptions{})
+		renamed, err := r.Rename(ctx, dst, obj, providers.CopyOptions{})
 		if err == nil {
+			x.copied(renamed, obj)
+			x.src.meter.add(-renamed.Size)
 			x.mu.Lock()
 			x.renamed.set(i)
 			x.mu.Unlock()
@@ -159,7 +162,12 @@ func (x *members) one(ctx context.Context, i int, rel string, obj providers.Obje
 			return err
 		}
 	}
-	_, err := x.copyObject(ctx, dst, obj, providers.Condition{})
+	copied, err := x.copyObject(ctx, dst, obj, providers.Condition{})
+	if err == nil {
+		x.mu.Lock()
+		x.bytes += copied.Size
+		x.mu.Unlock()
+	}
 	return err
 }
 
@@ -190,7 +198,7 @@ var errChanged = fmt.Errorf("it was written while it was moved, and stays: %w", 
 
 // removeSource deletes what was copied and is still at the source.
 func (x *members) removeSource(ctx context.Context) error {
-	r := remover{t: x.src}
+	r := remover{t: x.src, watch: x.source}
 	prefix := dirKey(x.from.path)
 	for i, rel := range x.keys.all() {
 		if x.renamed.has(i) {
@@ -213,7 +221,7 @@ func (m *mover) removeLeftovers(ctx context.Context, keys *keyList) error {
 	next, stop := iter.Pull2(keys.all())
 	defer stop()
 	_, have, more := next()
-	r := remover{t: m.dst}
+	r := remover{t: m.dst, watch: m.watch}
 	prefix := dirKey(m.dstPath)
 	for e, err := range m.dst.list(ctx, prefix, providers.ListOptions{Recursive: true}) {
 		if err != nil {

@@ -24,7 +24,12 @@ import (
 type tree struct {
 	remote Remote
 	cache  *cache // nil: none
+	memory *memory
+	meter  meter
 	log    *slog.Logger
+
+	aside     *tree // what litter is kept in that the remote hides; nil: none
+	ephemeral bool  // it is such a tree: its folders need not be made
 
 	warned sync.Map // folders whose unspeakable keys were logged
 
@@ -34,7 +39,11 @@ type tree struct {
 }
 
 func newTree(r Remote, c *cache, log *slog.Logger) *tree {
-	return &tree{remote: r, cache: c, log: log.With("remote", r.Name)}
+	t := &tree{remote: r, cache: c, memory: newMemory(), log: log.With("remote", r.Name)}
+	if r.Litter == LitterHide {
+		t.aside = newAside(r, log)
+	}
+	return t
 }
 
 // node is a file or a folder as the tree shows it.
@@ -44,6 +53,10 @@ type node struct {
 	// obj is the object of a file; of a folder its marker, zero where the
 	// folder exists only through its children or the marker was not looked at.
 	obj providers.Object
+	// attrs are what was kept with obj, nil where that is not known.
+	attrs *attributes
+	// whole: the store was asked for this object alone, and has told all of it.
+	whole bool
 	// seen is what looking the node up told of the folder it lies in.
 	seen parentSeen
 }
@@ -53,7 +66,12 @@ type transfer struct {
 	move      bool
 	overwrite bool // otherwise an existing destination is ErrPrecondition
 	shallow   bool // Depth 0: a folder without its members
-	merge     bool // into a folder that is there, whose other members stay
+	// partOf is the transfer that this one makes room for.
+	partOf *mover
+	pinned bool // a file only as it was seen, not as it has become since
+	merge  bool // into a folder that is there, whose other members stay
+	// replace, of a file, takes the place of its content type and metadata.
+	replace *providers.CopyOptions
 }
 
 // failure is one member of a tree operation that failed.
@@ -95,6 +113,9 @@ func (t *tree) mayWrite(ctx context.Context, path string) error {
 	if t.remote.ReadOnly || AccessOf(ctx).ReadOnly || reserved(path) {
 		return fs.ErrPermission
 	}
+	if t.absent(path) {
+		return errLitter
+	}
 	return nil
 }
 
@@ -102,7 +123,13 @@ func (t *tree) mayWrite(ctx context.Context, path string) error {
 // found" is a bucket that is, which must not look like an empty folder.
 func (t *tree) list(ctx context.Context, prefix string, opts providers.ListOptions) iter.Seq2[providers.Entry, error] {
 	return func(yield func(providers.Entry, error) bool) {
+		last := ""
 		for e, err := range t.remote.Bucket.List(ctx, prefix, opts) {
+			if err == nil && e.Key <= last {
+				err = &providers.Error{Op: "list", Key: prefix, Kind: providers.ErrUnavailable,
+					Advice: "The store lists keys out of their order, so that what a folder holds cannot be told."}
+			}
+			last = e.Key
 			if errors.Is(err, fs.ErrNotExist) {
 				err = &providers.Error{Op: "list", Key: prefix, Kind: providers.ErrUnavailable, Err: err,
 					Advice: "The bucket of this remote does not exist."}
@@ -121,10 +148,17 @@ func (t *tree) stat(ctx context.Context, path string, asDir bool) (node, error) 
 	if path == "" {
 		return node{dir: true}, nil
 	}
-	if reserved(path) {
+	if t.absent(path) {
 		return node{}, fs.ErrNotExist
 	}
 	if s, ok := t.known(ctx, path, toRead); ok {
+		return s.pick(asDir)
+	}
+	if endsInLitter(path) {
+		s, err := t.look(ctx, path) // as in open
+		if err != nil {
+			return node{}, err
+		}
 		return s.pick(asDir)
 	}
 	memo := memoOf(ctx)
@@ -152,7 +186,7 @@ func (t *tree) lookup(ctx context.Context, path string, asDir bool) (node, error
 	if path == "" {
 		return node{dir: true}, nil
 	}
-	if reserved(path) {
+	if t.absent(path) {
 		return node{}, fs.ErrNotExist
 	}
 	s, err := t.look(ctx, path)
@@ -167,7 +201,7 @@ func (t *tree) statFile(ctx context.Context, path string) (node, error) {
 	if err != nil {
 		return node{}, err
 	}
-	return node{path: path, obj: obj}, nil
+	return t.told(path, obj), nil
 }
 
 // statFolder asks whether anything lies in the folder at path.
@@ -210,6 +244,7 @@ func (t *tree) firstPage(ctx context.Context, path string) (node, error) {
 			fill.add(c.path[len(dirKey(path)):], c)
 		} else if e.Key == dirKey(path) && !e.Dir {
 			n.obj = e.Object
+			t.learnMarker(e.Object)
 			fill.marker(e.Object)
 		}
 		if count++; count == pageSize {
@@ -235,30 +270,39 @@ func (t *tree) child(parent string, e providers.Entry) (n node, ok bool) {
 	} else if key == dirKey(parent) {
 		return node{}, false
 	}
-	if parent == "" && reserved(key) {
+	if parent == "" && reserved(key) || t.hiddenMember(key[len(dirKey(parent)):]) {
 		return node{}, false
 	}
 	if !speakable(key[len(dirKey(parent)):]) {
 		if _, before := t.warned.LoadOrStore(parent, true); !before {
-			t.log.Warn("a folder has keys that no URL can name; they are not shown", "folder", parent, "key", e.Key)
+			attrs := []any{}
+			if t.log.Enabled(context.Background(), slog.LevelDebug) { // as in request.attrs
+				attrs = append(attrs, "folder", parent, "key", e.Key)
+			}
+			t.log.Warn("a folder has keys that no URL can name; they are not shown", attrs...)
 		}
 		return node{}, false
 	}
 	n = node{path: key, dir: e.Dir}
 	if !e.Dir {
 		n.obj = e.Object
+	} else {
+		n.obj.ModTime = e.ModTime
+	}
+	if e.Metadata != nil { // a listing that tells it
+		n.attrs = readAttributes(e.Metadata)
 	}
 	return n, true
 }
 
 // children yields what lies in a folder, sorted by key (a folder's has a slash
 // at its end), from one listing. If there is no such folder the first pair is
-// fs.ErrNotExist (or errNotDir when a file is there), so a caller knows before
-// it has written anything. Where the file "a" lies beside the folder "a/" both
+// fs.ErrNotExist, or the file with errNotDir when that is there, so a caller
+// knows before it has written anything. Where the file "a" lies beside the folder "a/" both
 // are yielded.
 func (t *tree) children(ctx context.Context, path string) iter.Seq2[node, error] {
 	return func(yield func(node, error) bool) {
-		if reserved(path) {
+		if t.absent(path) {
 			yield(node{}, fs.ErrNotExist)
 			return
 		}
@@ -292,6 +336,7 @@ func (t *tree) fetch(ctx context.Context, path string, yield func(node, error) b
 		n, ok := t.child(path, e)
 		if !ok {
 			if e.Key == prefix && !e.Dir {
+				t.learnMarker(e.Object)
 				fill.marker(e.Object)
 			}
 			continue
@@ -302,11 +347,11 @@ func (t *tree) fetch(ctx context.Context, path string, yield func(node, error) b
 		}
 	}
 	if !found {
-		_, err := t.statFile(ctx, path)
+		n, err := t.statFile(ctx, path)
 		if err == nil {
 			err = errNotDir
 		}
-		yield(node{}, err)
+		yield(n, err)
 		return
 	}
 	fill.commit()
@@ -317,10 +362,19 @@ func (t *tree) open(ctx context.Context, path string, opts providers.OpenOptions
 	if path == "" {
 		return nil, node{}, errIsDir
 	}
-	if reserved(path) {
+	if t.absent(path) {
 		return nil, node{}, fs.ErrNotExist
 	}
 	s, known := t.known(ctx, path, toRead)
+	if !known && endsInLitter(path) {
+		// It is mostly not there, and asked for again: a listing answers for
+		// the next ones too.
+		var err error
+		if s, err = t.look(ctx, path); err != nil {
+			return nil, node{}, err
+		}
+		known = true
+	}
 	if known && s.file == nil {
 		if s.dir != nil {
 			return nil, node{}, errIsDir
@@ -329,7 +383,7 @@ func (t *tree) open(ctx context.Context, path string, opts providers.OpenOptions
 	}
 	body, obj, err := t.remote.Bucket.Open(ctx, path, opts)
 	if err == nil {
-		return body, node{path: path, obj: obj}, nil
+		return body, t.told(path, obj), nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, node{}, err

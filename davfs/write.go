@@ -35,8 +35,20 @@ func (t *tree) put(ctx context.Context, path string, body io.Reader, opts provid
 	case s.dir != nil && s.file == nil:
 		return node{}, false, errIsDir
 	}
-	n, err = t.putFile(ctx, path, body, opts)
-	return n, err == nil && s.file == nil, err
+	var old int64
+	if s.file != nil {
+		old = s.file.obj.Size
+		t.recall(s.file)
+		opts.Metadata = s.file.attrs.lasting(opts.Metadata)
+	}
+	if err := t.admit(opts.Size, old); err != nil {
+		return node{}, false, err
+	}
+	if n, err = t.putFile(ctx, path, body, opts); err != nil {
+		return node{}, false, err
+	}
+	t.meter.add(n.obj.Size - old)
+	return n, s.file == nil, nil
 }
 
 // putFile stores an object at path without looking at what is there.
@@ -57,7 +69,8 @@ func (t *tree) putFile(ctx context.Context, path string, body io.Reader, opts pr
 		}
 		return node{}, err
 	}
-	n := node{path: path, obj: obj}
+	n := node{path: path, obj: obj, attrs: readAttributes(opts.Metadata)}
+	t.learn(obj, n.attrs, true)
 	w.put(n)
 	return n, nil
 }
@@ -116,6 +129,7 @@ func (t *tree) mkdir(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	t.learn(obj, noAttributes, true)
 	w.put(node{path: path, dir: true})
 	fill.marker(obj)
 	fill.commitLooked()
@@ -131,6 +145,7 @@ func (t *tree) putMarker(ctx context.Context, path string) error {
 		return nil // it has one already
 	}
 	if err == nil {
+		t.learn(obj, noAttributes, true)
 		t.markFolder(ctx, path, obj)
 	}
 	return err

@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"io"
 	"net/http"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -16,7 +17,10 @@ const (
 	maxXMLElements = 10_000
 )
 
-const nsDAV = "DAV:"
+const (
+	nsDAV = "DAV:"
+	nsXML = "http://www.w3.org/XML/1998/namespace" // of the prefix xml
+)
 
 // element is a node of a parsed request body: an element, or a text where
 // name is zero.
@@ -62,7 +66,7 @@ func readXML(body io.Reader) (root *element, raw []byte, err error) {
 		return nil, nil, nil
 	}
 	p := xmlParser{dec: xml.NewDecoder(bytes.NewReader(raw)), spaces: map[string]bool{
-		"": true, "http://www.w3.org/XML/1998/namespace": true,
+		"": true, nsXML: true,
 	}}
 	root, err = p.document()
 	if err != nil {
@@ -171,15 +175,18 @@ func appendElement(b []byte, e *element) []byte {
 	}
 	b = append(b, '<')
 	b = appendName(b, e.name)
-	for _, a := range e.attrs {
-		// Attributes in a namespace of their own would need another prefix;
-		// xml:lang and xml:space are the ones that exist.
-		if a.Name.Space == "xml" || a.Name.Space == "http://www.w3.org/XML/1998/namespace" {
+	for i, a := range e.attrs {
+		switch {
+		case a.Name.Space == "xml" || a.Name.Space == nsXML:
 			b = append(b, " xml:"...)
-		} else if a.Name.Space == "" {
+		case a.Name.Space == "":
 			b = append(b, ' ')
-		} else {
-			continue
+		default:
+			// A prefix for each, because two may be of one name.
+			prefix := "a" + strconv.Itoa(i)
+			b = append(append(append(b, " xmlns:"...), prefix...), `="`...)
+			b = append(appendText(b, a.Name.Space), `" `...)
+			b = append(append(b, prefix...), ':')
 		}
 		b = append(b, a.Name.Local...)
 		b = append(b, `="`...)

@@ -83,7 +83,12 @@ type Object struct {
 	ETag        string
 	ContentType string // "" where not told
 	// Metadata is the user metadata, keys in lower case; nil where not told.
-	Metadata   map[string]string
+	Metadata map[string]string
+	// Headers are the other HTTP headers that are kept with the object and
+	// given out with it (cache-control, content-encoding and the like), in
+	// lower case; nil where not told. Only Copy looks at them: a copy that
+	// replaces the metadata keeps those of its source.
+	Headers    map[string]string
 	Encryption Encryption
 }
 
@@ -111,7 +116,8 @@ const (
 type Entry struct {
 	Object
 	// Dir marks what a listing that is not recursive folds together: Key ends
-	// in "/" and stands for every object below it. Only Key is set then.
+	// in "/" and stands for every object below it. Only Key is set then, and
+	// ModTime where the listing tells one.
 	Dir bool
 }
 

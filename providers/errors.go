@@ -11,6 +11,9 @@ import (
 // fs.ErrInvalid (a key the store cannot hold) and errors.ErrUnsupported.
 // Match them with errors.Is.
 var (
+	// ErrCredentials: the store does not know who asks, or does not believe it.
+	// It is an fs.ErrPermission.
+	ErrCredentials = fmt.Errorf("credentials not accepted: %w", fs.ErrPermission)
 	// ErrKey: the object needs a customer key that is not configured, or the
 	// store refused a key.
 	ErrKey = errors.New("wrong or missing encryption key")

@@ -9,7 +9,7 @@ import (
 // be a key.
 type Error struct {
 	Word     int    // the word of the string form it is about, from 1; 0: none, or a table
-	Option   string // the option it is about, with its dashes; "" if none
+	Option   string // the option it is about, with its dashes, or as a table has it if it is unknown; "" if none, or none to show
 	Variable string // the environment variable the options came from; "" if none
 	Msg      string // what is wrong and what to do, after "sse: "
 }

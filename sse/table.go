@@ -23,7 +23,11 @@ func ParseTable(store Store, table map[string]any, env Env) (Settings, []string,
 			v.find(0, "--"+bare, "in a table %s is written without dashes: %s", shownOption(name), bare)
 			dashed = append(dashed, "--"+bare)
 		default:
-			v.find(0, "", "unknown option %s; known: %s", shownOption(name), known(store, len("--")))
+			about := ""
+			if shownOption(name) == name {
+				about = name
+			}
+			v.find(0, about, "unknown option %s; known: %s", shownOption(name), known(store, len("--")))
 		}
 	}
 	for i := range options {

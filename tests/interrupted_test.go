@@ -29,7 +29,7 @@ type placed struct {
 	proxy *testserver.Proxy
 }
 
-var places = []place{{"MinIO", placeS3}, {"local", placeLocal}}
+var places = []place{{"MinIO", placeS3}, {"GCS", placeGCS}, {"local", placeLocal}}
 
 func placeS3(t *testing.T) placed {
 	proxy := testserver.NewProxy(t, testserver.SharedMinIO(t))
@@ -48,6 +48,30 @@ func placeS3(t *testing.T) placed {
 			var left []string
 			for _, u := range b.Uploads(t, b.name, "file", "new") {
 				left = append(left, "upload of "+*u.Key)
+			}
+			for _, key := range b.Keys(t, b.name) {
+				if key != "file" {
+					left = append(left, "object "+key)
+				}
+			}
+			return left
+		},
+	}
+}
+
+func placeGCS(t *testing.T) placed {
+	b, key := newGCSBucket(t), harness.NewKey(t)
+	b.MustSeal(t, b.name)
+	return placed{
+		remote: b.remote("drive", key.Write()),
+		fetch: func(t *testing.T, name string) []byte {
+			got, _ := b.Stored(t, b.name, name)
+			return got
+		},
+		left: func(t *testing.T) []string {
+			var left []string
+			for _, name := range b.Sessions(b.name) {
+				left = append(left, "upload of "+name)
 			}
 			for _, key := range b.Keys(t, b.name) {
 				if key != "file" {

@@ -10,9 +10,16 @@ wanted="
 	cadaver:cadaver
 	mount.davfs:davfs2
 	fusermount3:fuse3
+	gio:libglib2.0-bin
+	dbus-run-session:dbus
+	chromium:chromium
+	node:nodejs
+	npm:npm
 	curl:curl
 	git:git
 	gcc:gcc
+	node:nodejs
+	npm:npm
 "
 if [ ! -e /dev/fuse ] && [ "$(id -u)" = 0 ]; then
 	mknod -m 666 /dev/fuse c 10 229 || true # the davfs2 test says what is wrong
@@ -24,6 +31,9 @@ for pair in $wanted; do
 		missing+=("${pair##*:}")
 	fi
 done
+if [ ! -e /usr/libexec/gvfsd-dav ]; then
+	missing+=(gvfs gvfs-daemons gvfs-backends)
+fi
 if [ ${#missing[@]} = 0 ]; then
 	exit 0
 fi

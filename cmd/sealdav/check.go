@@ -32,6 +32,9 @@ Each failure comes with its meaning and its cure. URLs in place of names are
 checked as serve would serve them.
 ` + configHelp + `
 
+With --json a wrong configuration is {"findings": [...]} in place of the list of
+results.
+
 Exit status: 0 all is well, 1 a remote failed, 2 the configuration is wrong.`,
 		setup: func(flags *flag.FlagSet) runner {
 			k := &check{
@@ -76,6 +79,11 @@ type step struct {
 
 func (k *check) run(ctx context.Context, c *cli, args []string) error {
 	cfg, remotes, err := k.load(c, args)
+	if findings, ok := errors.AsType[config.Findings](err); ok && *k.json {
+		if err := printJSON(c.stdout, map[string]config.Findings{"findings": findings}); err != nil {
+			return err
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -146,11 +154,16 @@ func checkRemote(ctx context.Context, o *opener, r config.Remote) report {
 	return rep
 }
 
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
 func (k *check) print(w io.Writer, reports []report) error {
 	if *k.json {
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		return enc.Encode(reports)
+		return printJSON(w, reports)
 	}
 	for i, rep := range reports {
 		if i > 0 {

@@ -9,6 +9,8 @@ import (
 
 	"sealdav/internal/config"
 	"sealdav/providers"
+	"sealdav/providers/azure"
+	"sealdav/providers/gcs"
 	"sealdav/providers/local"
 	"sealdav/providers/s3"
 	"sealdav/sse"
@@ -66,8 +68,38 @@ func (o *opener) open(ctx context.Context, r config.Remote, settings sse.Setting
 			StateDir:             state,
 			Logger:               log,
 		})
+	case sse.Azure:
+		return azure.Open(ctx, azure.Config{
+			Container:            r.URL.Bucket,
+			Prefix:               r.URL.Path,
+			Account:              r.Account,
+			AccountKey:           r.AccountKey.Reveal(),
+			SASToken:             r.SASToken.Reveal(),
+			ConnectionString:     r.ConnectionString.Reveal(),
+			Endpoint:             string(r.Endpoint),
+			CAFile:               r.CAFile,
+			Settings:             settings,
+			InsecureKeysOverHTTP: r.InsecureKeysOverHTTP,
+			RequireEncrypted:     r.RequireEncrypted,
+			Buffers:              o.buffers,
+			Logger:               log,
+		})
+	case sse.GCS:
+		return gcs.Open(ctx, gcs.Config{
+			Bucket:               r.URL.Bucket,
+			Prefix:               r.URL.Path,
+			Endpoint:             string(r.Endpoint),
+			CAFile:               r.CAFile,
+			CredentialsFile:      r.CredentialsFile,
+			Anonymous:            r.Anonymous,
+			Settings:             settings,
+			InsecureKeysOverHTTP: r.InsecureKeysOverHTTP,
+			RequireEncrypted:     r.RequireEncrypted,
+			Buffers:              o.buffers,
+			Logger:               log,
+		})
 	}
-	return nil, fmt.Errorf("%s is not available in this version; use s3:// or file:// for now", r.URL.Store)
+	return nil, fmt.Errorf("no provider for %s", r.URL.Store)
 }
 
 // state makes a remote's own folder under the server's state.

@@ -163,7 +163,15 @@ func (p *probe) copy(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return encryptionOf(obj), p.read(ctx, p.bucket, dst)
+	return encryptionOf(obj) + p.streamed(), p.read(ctx, p.bucket, dst)
+}
+
+// streamed warns of a store that does not copy under these settings itself.
+func (p *probe) streamed() string {
+	if b, ok := p.bucket.(interface{ CopiesInStore() bool }); ok && !b.CopiesInStore() {
+		return "; warning: the store cannot copy under these settings, so the content of every copy goes through this server"
+	}
+	return ""
 }
 
 func (p *probe) delete(ctx context.Context) (string, error) {

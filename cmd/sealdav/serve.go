@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"syscall"
 
 	"sealdav/davfs"
@@ -32,8 +33,9 @@ AWS_S3OPTIONS says (ALT_AWS_S3OPTIONS for alts3://):
   AWS_S3OPTIONS="--sse-write-c AES256 --sse-write-c-key KEY" sealdav serve s3://bucket/prefix
 ` + configHelp + `
 
-SIGTERM and SIGINT let the running uploads finish, for drain_timeout at most; a
-second signal breaks them off, which leaves the old files as they were.`,
+SIGTERM, SIGINT and SIGHUP (a closed terminal; not under nohup) let the running
+uploads finish, for drain_timeout at most; a second signal breaks them off,
+which leaves the old files as they were.`,
 		setup: func(flags *flag.FlagSet) runner {
 			s := &serve{
 				config: configFlag(flags),
@@ -96,7 +98,8 @@ func openRemotes(ctx context.Context, cfg *config.Config, log *slog.Logger) ([]d
 			failures = append(failures, fmt.Errorf("remote %s (%s): %w", r.Name, r.URL, err))
 			continue
 		}
-		remotes = append(remotes, davfs.Remote{Name: r.Name, Bucket: bucket, ReadOnly: r.ReadOnly})
+		remotes = append(remotes, davfs.Remote{Name: r.Name, Bucket: bucket, ReadOnly: r.ReadOnly,
+			Litter: davfs.Litter(r.Litter), Quota: int64(r.Quota), MeasureUsage: r.MeasureUsage})
 		log.Info("remote", "name", r.Name, "url", r.URL.String(),
 			"encryption", r.Settings.Describe(r.URL.Store), "read_only", r.ReadOnly)
 	}
@@ -124,11 +127,12 @@ func serveRemotes(ctx context.Context, cfg *config.Config, remotes []davfs.Remot
 		}
 	}()
 	handler, err := davfs.New(remotes, davfs.Options{
-		Prefix:    cfg.Server.BaseURL.Path(),
-		BaseURL:   string(cfg.Server.BaseURL),
-		Locks:     system,
-		ListCache: cfg.Server.ListCache,
-		Logger:    log,
+		Prefix:           cfg.Server.BaseURL.Path(),
+		BaseURL:          string(cfg.Server.BaseURL),
+		Locks:            system,
+		ListCache:        cfg.Server.ListCache,
+		PropfindInfinity: cfg.Server.PropfindInfinity,
+		Logger:           log,
 	})
 	if err != nil {
 		return usageError{err}
@@ -145,6 +149,11 @@ func serveRemotes(ctx context.Context, cfg *config.Config, remotes []davfs.Remot
 	if err := srv.Listen(ctx); err != nil {
 		return err
 	}
+	measuring, end := context.WithCancel(ctx)
+	var background sync.WaitGroup
+	background.Go(func() { handler.Measure(measuring) })
+	defer background.Wait()
+	defer end()
 	stop, force, release := signals(ctx)
 	defer release()
 	ready(srv.URL())
@@ -183,12 +192,16 @@ func openLocks(state string) (locks.System, error) {
 }
 
 // signals returns contexts that end with the first and with the second SIGTERM,
-// SIGINT or SIGHUP (a closed terminal). A third ends the process at once.
+// SIGINT or SIGHUP (a closed terminal), which nohup has us ignore. A third ends
+// the process at once.
 func signals(ctx context.Context) (stop, force context.Context, release func()) {
 	stop, cancelStop := context.WithCancel(ctx)
 	force, cancelForce := context.WithCancel(context.WithoutCancel(ctx))
 	got := make(chan os.Signal, 2)
-	signal.Notify(got, syscall.SIGTERM, os.Interrupt, syscall.SIGHUP)
+	signal.Notify(got, syscall.SIGTERM, os.Interrupt)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(got, syscall.SIGHUP)
+	}
 	go func() {
 		for _, cancel := range []context.CancelFunc{cancelStop, cancelForce} {
 			select {

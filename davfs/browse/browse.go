@@ -4,12 +4,15 @@ package browse
 
 import (
 	_ "embed"
+	"fmt"
 	"html/template"
 	"io"
 	"iter"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // Page is a folder to be shown.
@@ -34,6 +37,9 @@ type Entry struct {
 	Dir     bool
 	Size    int64     // bytes, of a file
 	ModTime time.Time // zero where not known
+	// Encryption says for a person how a file lies in the store; "" where the
+	// listing does not tell.
+	Encryption string
 }
 
 //go:embed page.html
@@ -50,13 +56,65 @@ func SetHeaders(h http.Header) {
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'")
 }
 
-// Render writes the page to w.
-func Render(w io.Writer, p Page) error { return page.Execute(w, p) }
+// Render writes the page to w. Entries are asked for one by one, and written
+// before the next.
+func Render(w io.Writer, p Page) error {
+	v := view{Page: p}
+	v.Entries = func(yield func(Entry) bool) {
+		for e := range p.Entries {
+			v.count(e)
+			if !yield(e) {
+				return
+			}
+		}
+	}
+	return page.Execute(w, &v)
+}
+
+// view is what the template sees. It counts as it goes, for the end of the
+// page.
+type view struct {
+	Page
+	folders, files, bytes int64
+}
+
+func (v *view) count(e Entry) {
+	if e.Dir {
+		v.folders++
+		return
+	}
+	v.files++
+	v.bytes += e.Size
+}
+
+// Summary is how much there was, in words: "2 folders, 1 file, 1.5 KiB".
+func (v *view) Summary() string {
+	var parts []string
+	add := func(n int64, one, more string) {
+		switch n {
+		case 0:
+		case 1:
+			parts = append(parts, "1 "+one)
+		default:
+			parts = append(parts, strconv.FormatInt(n, 10)+" "+more)
+		}
+	}
+	if v.Up() == "" {
+		add(v.folders, "remote", "remotes")
+		return strings.Join(parts, ", ")
+	}
+	add(v.folders, "folder", "folders")
+	add(v.files, "file", "files")
+	if v.files > 0 {
+		parts = append(parts, sizeText(v.bytes))
+	}
+	return strings.Join(parts, ", ")
+}
 
 // Title is the name of the folder.
 func (p Page) Title() string {
 	if n := len(p.Crumbs); n > 1 {
-		return p.Crumbs[n-1].Name
+		return p.Crumbs[n-1].Label()
 	}
 	return "sealdav"
 }
@@ -71,6 +129,45 @@ func (p Page) Up() string {
 
 // Last is the index of the folder itself in Crumbs.
 func (p Page) Last() int { return len(p.Crumbs) - 1 }
+
+// Label is the folder's name as it is shown.
+func (c Crumb) Label() string {
+	if c.Name == "" {
+		return "All remotes"
+	}
+	return visible(c.Name)
+}
+
+// Label is the name as it is shown.
+func (e Entry) Label() string { return visible(e.Name) }
+
+// visible spells out the characters of a name that would not be seen but
+// change how the rest looks: control characters, and those that turn the
+// direction of writing, with which a program can look like a picture. Joiners
+// stay, as many scripts and emoji need them.
+func visible(name string) string {
+	if strings.IndexFunc(name, hidden) < 0 {
+		return name
+	}
+	var b strings.Builder
+	for _, r := range name {
+		if hidden(r) {
+			fmt.Fprintf(&b, "⟨%U⟩", r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+func hidden(r rune) bool {
+	const joiner, nonJoiner = '\u200d', '\u200c'
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) && r != joiner && r != nonJoiner && !isTag(r)
+}
+
+// isTag tells the invisible letters of which the flags of England, Scotland
+// and Wales are made.
+func isTag(r rune) bool { return 0xE0020 <= r && r <= 0xE007F }
 
 // Modified is the time of the last change as a machine reads it, "" where it
 // is not known.
@@ -90,12 +187,14 @@ func (e Entry) ModifiedText() string {
 }
 
 // SizeText is the size for a person: "1.5 MiB".
-func (e Entry) SizeText() string {
+func (e Entry) SizeText() string { return sizeText(e.Size) }
+
+func sizeText(size int64) string {
 	const units = "KMGTPE"
-	if e.Size < 1024 {
-		return strconv.FormatInt(e.Size, 10) + " B"
+	if size < 1024 {
+		return strconv.FormatInt(size, 10) + " B"
 	}
-	v, unit := float64(e.Size)/1024, 0
+	v, unit := float64(size)/1024, 0
 	for v >= 1023.95 && unit < len(units)-1 {
 		v /= 1024
 		unit++

@@ -20,7 +20,7 @@ type State struct {
 }
 
 // Evaluate reports whether an If header holds for a request on the path
-// request: one of its lists must. A resource that this server does not have
+// request: one of its lists must, and that is the list it returns. A resource that this server does not have
 // matches no token and no entity tag (RFC 4918 section 10.4.4), so there only
 // conditions with Not hold.
 //
@@ -30,7 +30,7 @@ type State struct {
 //
 // The error is that of the State, or ErrBadHeader where the lists ask for the
 // entity tags of more than 32 resources.
-func Evaluate(lists []List, request string, s State) (bool, error) {
+func Evaluate(lists []List, request string, s State) (by List, ok bool, err error) {
 	e := evaluation{state: s, request: request, paths: make(map[string]target),
 		tokens: make(map[string][]string), etags: make(map[string]string)}
 	// Lists that name tokens alone cost no request to the store, so they have
@@ -41,11 +41,11 @@ func Evaluate(lists []List, request string, s State) (bool, error) {
 				continue
 			}
 			if ok, err := e.list(l); ok || err != nil {
-				return ok, err
+				return l, ok, err
 			}
 		}
 	}
-	return false, nil
+	return List{}, false, nil
 }
 
 func hasETag(c Condition) bool { return c.ETag != "" }

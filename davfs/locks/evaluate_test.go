@@ -93,7 +93,7 @@ func TestEvaluate(t *testing.T) {
 				t.Fatal(err)
 			}
 			var s site
-			got, err := locks.Evaluate(lists, "/a", s.state())
+			_, got, err := locks.Evaluate(lists, "/a", s.state())
 			if err != nil || got != tt.want {
 				t.Errorf("got %v, error %v; want %v", got, err, tt.want)
 			}
@@ -112,7 +112,7 @@ func TestEvaluateErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := site{err: down}
-		ok, err := locks.Evaluate(lists, "/a", s.state())
+		_, ok, err := locks.Evaluate(lists, "/a", s.state())
 		if ok || !errors.Is(err, down) || len(s.asked) != 1 {
 			t.Errorf("%s: got %v, error %v, after %q", header, ok, err, s.asked)
 		}
@@ -132,7 +132,7 @@ func TestEvaluateBounds(t *testing.T) {
 	asked := 0
 	s := new(site).state()
 	s.ETag = func(string) (string, error) { asked++; return "", nil }
-	ok, err := locks.Evaluate(lists, "/a", s)
+	_, ok, err := locks.Evaluate(lists, "/a", s)
 	if ok || !errors.Is(err, locks.ErrBadHeader) || asked != 32 {
 		t.Errorf("got %v, error %v, after %d requests", ok, err, asked)
 	}

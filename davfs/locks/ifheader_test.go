@@ -166,7 +166,7 @@ func FuzzParseIf(f *testing.F) {
 			}
 		}
 		// Nothing matches on a server that has nothing.
-		ok, err := locks.Evaluate(lists, "/", locks.State{
+		by, ok, err := locks.Evaluate(lists, "/", locks.State{
 			Resolve: func(string) (string, bool) { return "", false },
 			Tokens:  func(string) ([]string, error) { return nil, nil },
 			ETag:    func(string) (string, error) { return "", nil },
@@ -174,6 +174,9 @@ func FuzzParseIf(f *testing.F) {
 		want := slices.ContainsFunc(lists, func(l locks.List) bool { return !slices.ContainsFunc(l.Conditions, positive) })
 		if err != nil || ok != want {
 			t.Fatalf("Evaluate(%+v): got %v, error %v; want %v", lists, ok, err, want)
+		}
+		if ok && slices.ContainsFunc(by.Conditions, positive) {
+			t.Fatalf("Evaluate(%+v) holds by %+v", lists, by)
 		}
 	})
 }

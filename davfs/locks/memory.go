@@ -20,6 +20,9 @@ import (
 const (
 	defaultMaxLocks = 100_000
 	defaultMaxBytes = 128 << 20
+	// maxShared is how many locks a resource may be under at the root of a new
+	// one: every listing tells all of them for each resource they cover.
+	maxShared = 64
 )
 
 // Store keeps the locks of a Memory beyond the life of the process.
@@ -121,7 +124,7 @@ func (m *Memory) Create(ctx context.Context, l Lock) (Lock, error) {
 		}
 		l.Expires = now.Add(l.Timeout)
 		e := &entry{lock: l}
-		if len(m.byToken) >= m.maxLocks || m.bytes+e.size() > m.maxBytes {
+		if len(m.byToken) >= m.maxLocks || m.bytes+e.size() > m.maxBytes || m.tree.countCovering(l.Root) >= maxShared {
 			return nil, nil, ErrTooMany
 		}
 		m.add(e)

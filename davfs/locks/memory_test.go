@@ -78,6 +78,24 @@ func TestLimit(t *testing.T) {
 	create(t, m, locks.Lock{Root: "/x", Timeout: time.Minute})
 }
 
+// TestSharedLimit: a resource may be under 64 locks, those of the folders
+// around it among them.
+func TestSharedLimit(t *testing.T) {
+	m := locks.NewMemory()
+	shared := func(root string) locks.Lock {
+		return locks.Lock{Root: root, Infinite: true, Shared: true, Timeout: time.Minute}
+	}
+	for range 32 {
+		create(t, m, shared("/d"))
+		create(t, m, shared("/d/f"))
+	}
+	if _, err := m.Create(t.Context(), shared("/d/f")); !errors.Is(err, locks.ErrTooMany) {
+		t.Errorf("one more on the file: %v, want %v", err, locks.ErrTooMany)
+	}
+	create(t, m, shared("/d/g"))
+	create(t, m, shared("/d"))
+}
+
 // fakeStore is a store of which a test can look at, and stop, what is written.
 type fakeStore struct {
 	mu     sync.Mutex

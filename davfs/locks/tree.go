@@ -115,6 +115,14 @@ func (n *node) find(p string) *node {
 	return n
 }
 
+// countCovering counts the entries whose scope includes p.
+func (n *node) countCovering(p string) (count int) {
+	for range n.covering(p) {
+		count++
+	}
+	return count
+}
+
 // covering yields the entries whose scope includes p, from the top down.
 func (n *node) covering(p string) func(yield func(*entry) bool) {
 	return func(yield func(*entry) bool) {

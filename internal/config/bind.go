@@ -177,8 +177,13 @@ func (b *binder) bindNamed(key toml.Key, t table, dst reflect.Value) {
 func (b *binder) bindScalar(key toml.Key, v any, dst reflect.Value) {
 	mismatch := func(want string) { b.find(key, "want %s, not %s", want, typeName(v)) }
 	switch dst := dst.Addr().Interface().(type) {
-	case *any: // sse: its own parser tells what it may be
+	case *any: // sse: its own parser tells the rest
 		*dst = v
+		if _, isTable := v.(map[string]any); !isTable {
+			if _, isString := v.(string); !isString {
+				mismatch("a string or a table")
+			}
+		}
 	case *bool:
 		var ok bool
 		if *dst, ok = v.(bool); !ok {

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/BurntSushi/toml"
 	"golang.org/x/crypto/bcrypt"
@@ -149,6 +150,18 @@ func (r *Remote) checkKeys(b *binder, key toml.Key) {
 	if r.Checksums != "" && !slices.Contains(checksums, r.Checksums) {
 		b.find(sub(key, "checksums"), "use one of %s", strings.Join(checksums, ", "))
 	}
+	if r.Litter != "" && !slices.Contains(litters, r.Litter) {
+		b.find(sub(key, "litter"), "use one of %s", strings.Join(litters, ", "))
+	}
+	if r.Quota > 0 && r.MeasureUsage == 0 {
+		if b.has(sub(key, "measure_usage")...) {
+			b.find(sub(key, "quota"), "needs measure_usage: what the remote holds has to be counted")
+		}
+		r.MeasureUsage = defaultMeasureUsage
+	}
+	if r.MeasureUsage > 0 && r.MeasureUsage < time.Minute {
+		b.find(sub(key, "measure_usage"), "is less than a minute; each time the whole remote is listed")
+	}
 	if r.CAFile != "" {
 		if err := checkCAFile(r.CAFile); err != nil {
 			b.find(sub(key, "ca_file"), "%v", err)
@@ -163,6 +176,12 @@ func (r *Remote) checkKeys(b *binder, key toml.Key) {
 
 // checksums are the values of a remote's key of that name.
 var checksums = []string{"auto", "when_supported", "when_required"}
+
+// defaultMeasureUsage is how often a remote with a quota is measured.
+const defaultMeasureUsage = time.Hour
+
+// litters are the values of a remote's key litter.
+var litters = []string{"store", "hide", "refuse"}
 
 func checkCAFile(path string) error {
 	pem, err := readFile(path, maxFile)
@@ -207,7 +226,9 @@ func (r *Remote) checkCredentials(b *binder, key toml.Key) {
 		excludes("account_key", "sas_token", "connection_string")
 		excludes("sas_token", "connection_string")
 		if !has("account") && !has("connection_string") && !has("endpoint") {
-			if account, _ := b.env("AZURE_STORAGE_ACCOUNT"); account == "" {
+			account, _ := b.env("AZURE_STORAGE_ACCOUNT")
+			connection, _ := b.env("AZURE_STORAGE_CONNECTION_STRING")
+			if account == "" && connection == "" {
 				b.find(key, "needs account or connection_string")
 			}
 		}
@@ -229,8 +250,10 @@ func (r *Remote) checkEncryption(b *binder, key toml.Key) {
 		for _, e := range split(err) {
 			at := key
 			if option, ok := errors.AsType[*sse.Error](e); ok { // in a table it has a place
-				if inside := sub(key, strings.TrimLeft(option.Option, "-")); b.has(inside...) {
-					at = inside
+				for _, name := range []string{strings.TrimLeft(option.Option, "-"), option.Option} {
+					if inside := sub(key, name); b.has(inside...) {
+						at = inside
+					}
 				}
 			}
 			b.find(at, "%s", strings.TrimPrefix(e.Error(), "sse: "))
@@ -238,6 +261,7 @@ func (r *Remote) checkEncryption(b *binder, key toml.Key) {
 		return
 	}
 	r.Settings = set
+	r.warnOfVariable(b, key)
 	if r.sseIsLiteral() {
 		b.literals = append(b.literals, shown(key))
 	}
@@ -250,6 +274,18 @@ func (r *Remote) checkEncryption(b *binder, key toml.Key) {
 	}
 	if err := set.CheckEndpoint(scheme, r.InsecureKeysOverHTTP); err != nil {
 		b.find(key, "%s", strings.TrimPrefix(err.Error(), "sse: "))
+	}
+}
+
+// warnOfVariable tells of options that are set for the other scheme of a store.
+func (r *Remote) warnOfVariable(b *binder, key toml.Key) {
+	mine, other := sse.Variable(r.URL.Scheme), sse.Variable(r.URL.Kind())
+	if r.SSE != nil || mine == other {
+		return
+	}
+	_, set := b.env(mine)
+	if options, _ := b.env(other); !set && options != "" {
+		b.warn(key, "%s is set, but %s:// remotes go by %s, which is not: this one has no options", other, r.URL.Scheme, mine)
 	}
 }
 

@@ -30,6 +30,7 @@ type Server struct {
 	BaseURL                HTTPURL       `toml:"base_url"`
 	MaxTransferMemory      Size          `toml:"max_transfer_memory"`
 	ListCache              time.Duration `toml:"list_cache"`
+	PropfindInfinity       bool          `toml:"propfind_infinity"`
 	DrainTimeout           time.Duration `toml:"drain_timeout"`
 	LogLevel               Level         `toml:"log_level"`
 	AccessLog              bool          `toml:"access_log"`
@@ -74,10 +75,14 @@ type Remote struct {
 	SASToken         Secret `toml:"sas_token" for:"az"`
 	ConnectionString Secret `toml:"connection_string" for:"az"`
 
-	ReadOnly             bool `toml:"read_only"`
-	SSE                  any  `toml:"sse"` // as written: nil, a string or a table; see Settings
-	RequireEncrypted     bool `toml:"require_encrypted"`
-	InsecureKeysOverHTTP bool `toml:"insecure_keys_over_http" for:"s3 gs az"`
+	ReadOnly bool   `toml:"read_only"`
+	Litter   string `toml:"litter"` // "", or one of litters
+
+	Quota                Size          `toml:"quota"`         // 0: none
+	MeasureUsage         time.Duration `toml:"measure_usage"` // 0: never
+	SSE                  any           `toml:"sse"`           // as written: nil, a string or a table; see Settings
+	RequireEncrypted     bool          `toml:"require_encrypted"`
+	InsecureKeysOverHTTP bool          `toml:"insecure_keys_over_http" for:"s3 gs az"`
 
 	// Settings are what SSE, or else the environment variable of the URL's
 	// scheme, asks for.

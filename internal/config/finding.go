@@ -9,10 +9,11 @@ import (
 
 // Finding is one thing that is wrong, or doubtful, with a configuration.
 type Finding struct {
-	File      string // "" where the configuration came from the command line
-	Line, Col int    // from 1; 0 where not known
-	Key       string // "remotes.photos.sse"; "" for the whole
-	Message   string
+	File    string `json:"file,omitempty"` // "" where the configuration came from the command line
+	Line    int    `json:"line,omitempty"` // from 1; 0 where not known
+	Col     int    `json:"col,omitempty"`
+	Key     string `json:"key,omitempty"` // "remotes.photos.sse"; "" for the whole
+	Message string `json:"message"`
 }
 
 func (f Finding) String() string {

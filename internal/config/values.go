@@ -19,9 +19,9 @@ type Size int64
 
 var sizeUnits = map[string]float64{
 	"": 1, "b": 1,
-	"kb": 1e3, "mb": 1e6, "gb": 1e9,
-	"k": 1 << 10, "m": 1 << 20, "g": 1 << 30,
-	"kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30,
+	"kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12,
+	"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40,
+	"kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40,
 }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
@@ -140,6 +140,11 @@ func ParseURL(text string) (URL, error) {
 	bucket, prefix, _ := strings.Cut(rest, "/")
 	if !bucketName.MatchString(bucket) {
 		return URL{}, fmt.Errorf("needs a bucket: %s://bucket/prefix (credentials, ports and queries are no part of it)", scheme)
+	}
+	for segment := range strings.SplitSeq(prefix, "/") {
+		if segment == "." || segment == ".." {
+			return URL{}, errors.New("has a folder . or .., which no path leads to")
+		}
 	}
 	return URL{Scheme: scheme, Store: store, Bucket: bucket, Path: strings.Trim(prefix, "/")}, nil
 }

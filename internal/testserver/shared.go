@@ -11,6 +11,8 @@ var shared struct {
 	mu                    sync.Mutex
 	inMain                bool
 	minio, versitygw, rgw *S3
+	azurite               *azurite
+	gcs                   *GCS
 }
 
 // Main runs the tests, ends the shared servers and exits. TestMain calls it.
@@ -27,6 +29,12 @@ func Run(m *testing.M) int {
 			if s != nil {
 				s.close()
 			}
+		}
+		if shared.azurite != nil {
+			shared.azurite.close()
+		}
+		if shared.gcs != nil {
+			shared.gcs.close()
 		}
 	}()
 	return m.Run()

@@ -83,6 +83,19 @@ func (k keyring) writeEncryption() providers.Encryption {
 	return providers.Encryption{Mode: providers.ModeCustomer, Key: k.writePlace}
 }
 
+// fingerprint names the key of an encryption, "" for none of ours.
+func (k keyring) fingerprint(e providers.Encryption) string {
+	if e.Mode != providers.ModeCustomer {
+		return ""
+	}
+	for _, c := range k.candidates {
+		if c.Place == e.Key {
+			return c.Key.Fingerprint()
+		}
+	}
+	return ""
+}
+
 // fileKeys are the secrets of one file.
 type fileKeys struct {
 	check   []byte

@@ -33,6 +33,9 @@ func classify(err error) (advice string, kind error) {
 	if errors.Is(err, ErrDamaged) {
 		return "The file on the server's disk is not what was written there: restore it from a backup.", providers.ErrUnavailable
 	}
+	if errors.Is(err, fs.ErrNotExist) { // of the system, or of absent
+		return "", fs.ErrNotExist
+	}
 	errno, ok := errors.AsType[syscall.Errno](err)
 	if !ok {
 		_, inPath := errors.AsType[*fs.PathError](err)
@@ -42,9 +45,6 @@ func classify(err error) (advice string, kind error) {
 			return "The path leads out of the remote's directory through a symbolic link.", fs.ErrPermission
 		}
 		return "", providers.ErrUnavailable
-	}
-	if errors.Is(errno, fs.ErrNotExist) {
-		return "", fs.ErrNotExist
 	}
 	switch errno {
 	case syscall.ENOTDIR, syscall.EISDIR, syscall.EEXIST, syscall.ENOTEMPTY:

@@ -35,7 +35,7 @@ func TestFileSystems(t *testing.T) {
 
 func childWithFileSystems(dir string) int {
 	err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
-	for _, try := range []func(string) error{fullDisk, noAttributes, readOnly} {
+	for _, try := range []func(string) error{fullDisk, noAttributes, readOnly, oneNameTwice} {
 		if err == nil {
 			err = try(dir)
 		}
@@ -137,4 +137,77 @@ func readOnly(dir string) error {
 		return err
 	}
 	return errors.Join(wantErr("Delete", b.Delete(ctx, "k"), os.ErrPermission), b.Close())
+}
+
+// oneNameTwice looks at a file that has two paths and one name, as on a disk
+// that folds case: here a directory, and a file, are mounted a second time.
+func oneNameTwice(dir string) error {
+	where := filepath.Join(dir, "twice")
+	for _, d := range []string{where, filepath.Join(where, "a"), filepath.Join(where, "A")} {
+		if err := os.Mkdir(d, 0o700); err != nil {
+			return err
+		}
+	}
+	if err := unix.Mount(filepath.Join(where, "a"), filepath.Join(where, "A"), "", unix.MS_BIND, ""); err != nil {
+		return os.NewSyscallError("mount", err)
+	}
+	ctx := context.Background()
+	for _, written := range []sse.Settings{modes["sealed"], modes["plain"]} { // the second must be sealed on the way
+		b, err := Open(ctx, Config{Dir: where, Settings: written})
+		if err != nil {
+			return err
+		}
+		if _, err := b.Put(ctx, "a/k", strings.NewReader("old"), providers.PutOptions{Size: 3}); err != nil {
+			return err
+		}
+		if err := b.Close(); err != nil {
+			return err
+		}
+		if b, err = Open(ctx, Config{Dir: where, Settings: modes["sealed"]}); err != nil {
+			return err
+		}
+		src, err := b.Stat(ctx, "a/k")
+		if err != nil {
+			return err
+		}
+		obj, err := providers.Rename(ctx, b, "A/k", src, providers.CopyOptions{Condition: providers.Condition{IfMatch: src.ETag}})
+		if err != nil {
+			return fmt.Errorf("Rename: %w", err)
+		}
+		if got, err := b.Stat(ctx, "A/k"); err != nil || got.ETag != obj.ETag || got.Encryption.Mode != providers.ModeCustomer {
+			return fmt.Errorf("a file renamed to another spelling of its name is %+v, %w", got, err)
+		}
+		if _, err := providers.Rename(ctx, b, "a/k", obj, providers.CopyOptions{Condition: providers.Condition{IfMatch: `"other"`}}); !errors.Is(err, providers.ErrPrecondition) {
+			return fmt.Errorf("Rename with another tag: %w", err)
+		}
+		if err := b.Close(); err != nil {
+			return err
+		}
+	}
+	return fileTwice(ctx, where)
+}
+
+// fileTwice cannot be renamed at all, but the file must stay.
+func fileTwice(ctx context.Context, where string) error {
+	b, err := Open(ctx, Config{Dir: where, Settings: modes["plain"]})
+	if err != nil {
+		return err
+	}
+	src, err := b.Put(ctx, "k", strings.NewReader("old"), providers.PutOptions{Size: 3})
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(where, "K"), nil, 0o600); err != nil {
+		return err
+	}
+	if err := unix.Mount(filepath.Join(where, "k"), filepath.Join(where, "K"), "", unix.MS_BIND, ""); err != nil {
+		return os.NewSyscallError("mount", err)
+	}
+	if _, err := b.Rename(ctx, "K", src, providers.CopyOptions{}); err == nil {
+		return errors.New("a mount was renamed")
+	}
+	if _, err := b.Stat(ctx, "k"); err != nil {
+		return fmt.Errorf("the file after a failed rename: %w", err)
+	}
+	return b.Close()
 }

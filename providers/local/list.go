@@ -51,6 +51,7 @@ func (w *walk) dir(key string) bool {
 		return true
 	}
 	if err == nil {
+		w.b.attributes(o.File, &o.obj)
 		err = o.Close()
 	}
 	if err != nil {
@@ -91,7 +92,11 @@ func (w *walk) children(dir string) bool {
 		case isMarker(c.key) && w.recursive:
 			goOn = w.dir(c.key)
 		case isMarker(c.key):
-			goOn = w.yield(providers.Entry{Dir: true, Object: providers.Object{Key: c.key}}, nil)
+			e := providers.Entry{Dir: true, Object: providers.Object{Key: c.key}}
+			if info, err := root.Lstat(c.name); err == nil {
+				e.ModTime = info.ModTime()
+			}
+			goOn = w.yield(e, nil)
 		default:
 			if obj, ok := w.b.describe(root, c); ok {
 				goOn = w.yield(providers.Entry{Object: obj}, nil)
@@ -116,6 +121,10 @@ func (b *Bucket) readDir(dir string) (*os.Root, []item, error) {
 	}
 	root, err := b.root.OpenRoot(name)
 	if err != nil {
+		// Of a file the system's own error has no number to go by.
+		if info, statErr := b.root.Stat(name); statErr == nil && !info.IsDir() {
+			err = fs.ErrNotExist
+		}
 		return nil, nil, absent(err)
 	}
 	all, err := readNames(root, dir)
@@ -176,6 +185,7 @@ func (b *Bucket) describe(dir *os.Root, c item) (providers.Object, bool) {
 		info = now // it may have been replaced
 	}
 	obj := providers.Object{Key: c.key, Size: info.Size(), ModTime: info.ModTime(), ETag: entityTag(info)}
+	b.attributes(f, &obj)
 	h, err := readHeader(f, info)
 	switch {
 	case err != nil:
@@ -186,4 +196,16 @@ func (b *Bucket) describe(dir *os.Root, c item) (providers.Object, bool) {
 		_, obj.Encryption, _ = b.keys.unlock(h) // no key that fits is no error here
 	}
 	return obj, true
+}
+
+// attributes fills in what is kept beside the content, unless it is damaged.
+func (b *Bucket) attributes(f *os.File, obj *providers.Object) {
+	attrs, err := readAttributes(f)
+	if err != nil {
+		return
+	}
+	obj.ContentType, obj.Metadata = attrs.ContentType, attrs.Metadata
+	if obj.Metadata == nil {
+		obj.Metadata = map[string]string{} // told, and none
+	}
 }

@@ -34,6 +34,7 @@ type Config struct {
 // Bucket is a directory as a providers.Bucket and providers.Renamer.
 type Bucket struct {
 	root             *os.Root
+	location         string
 	keys             keyring
 	requireEncrypted bool
 	log              *slog.Logger
@@ -63,13 +64,30 @@ func Open(ctx context.Context, c Config) (*Bucket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the directory of a local remote (it must exist): %w", err)
 	}
-	b := &Bucket{root: root, keys: newKeyring(c.Settings), requireEncrypted: c.RequireEncrypted, log: c.Logger}
+	location, err := locate(c.Dir)
+	if err != nil {
+		root.Close()
+		return nil, err
+	}
+	b := &Bucket{root: root, location: location, keys: newKeyring(c.Settings), requireEncrypted: c.RequireEncrypted, log: c.Logger}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
 	b.removeOrphans()
 	return b, nil
 }
+
+// locate is the URL of a directory by its real name.
+func locate(dir string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err == nil {
+		dir, err = filepath.EvalSymlinks(dir)
+	}
+	return "file://" + strings.TrimSuffix(filepath.ToSlash(dir), "/") + "/", err
+}
+
+// Location implements providers.Located.
+func (b *Bucket) Location() string { return b.location }
 
 // Close implements providers.Bucket.
 func (b *Bucket) Close() error { return b.root.Close() }

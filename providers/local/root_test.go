@@ -185,6 +185,21 @@ func TestClash(t *testing.T) {
 			}
 		}
 	}
+	for _, key := range []string{"file/k", "file/", "file/sub/k", "file/sub/"} { // nothing is below a file
+		_, stat := b.Stat(t.Context(), key)
+		_, _, open := b.Open(t.Context(), key, providers.OpenOptions{})
+		_, copied := b.Copy(t.Context(), "copy", providers.Object{Key: key}, providers.CopyOptions{})
+		for op, err := range map[string]error{"Stat": stat, "Open": open, "Copy": copied} {
+			if e, ok := errors.AsType[*providers.Error](err); !ok || e.Kind != fs.ErrNotExist {
+				t.Errorf("%s(%q): %v, want %v", op, key, err, fs.ErrNotExist)
+			}
+		}
+		for _, recursive := range []bool{true, false} {
+			if got := keysOf(t, b, key, providers.ListOptions{Recursive: recursive}); len(got) != 0 {
+				t.Errorf("List(%q): %q", key, got)
+			}
+		}
+	}
 	if _, err := putString(t, b, "new/", "content"); !errors.Is(err, fs.ErrInvalid) {
 		t.Errorf("a marker with content: %v, want %v", err, fs.ErrInvalid)
 	}

@@ -28,6 +28,14 @@ func hasName(info fs.FileInfo) bool {
 	return !ok || st.Nlink > 0
 }
 
+// links is the number of a file's names, or 0 where it is not told.
+func links(info fs.FileInfo) uint64 {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return uint64(st.Nlink) //nolint:unconvert // 16 or 32 bits wide on some systems
+	}
+	return 0
+}
+
 // lockFile waits for the lock on f, which other processes see and which ends
 // when f is closed. A file system without locks has none to wait for.
 func lockFile(f *os.File) error {

@@ -16,6 +16,9 @@ func inode(fs.FileInfo) uint64 { return 0 }
 // hasName: an open file cannot lose its name unnoticed.
 func hasName(fs.FileInfo) bool { return true }
 
+// links: not told with a file's other facts; the names in the directory decide.
+func links(fs.FileInfo) uint64 { return 0 }
+
 func lockFile(f *os.File) error {
 	return windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK, 0, 1, 0, lockedByte())
 }

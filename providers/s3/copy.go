@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"net/http"
 	"strings"
 	"time"
 
@@ -43,13 +45,20 @@ func (b *Bucket) Copy(ctx context.Context, dst string, src providers.Object, opt
 	if b.streamCopies.Load() {
 		return b.copyStreamed(ctx, c)
 	}
-	if !b.amazon {
+	// Onto itself the condition on the source is the same.
+	if onItself := dst == src.Key && opts.Condition == (providers.Condition{IfMatch: src.ETag}); !b.amazon && !onItself {
 		if err := b.holds(ctx, "copy", dst, opts.Condition); err != nil {
 			return providers.Object{}, err
 		}
 	}
 	var obj providers.Object
 	if src.Size > b.limits.copyObject {
+		if err := b.gatePartCopies.Admit(ctx); err != nil {
+			return providers.Object{}, b.fail(ctx, "copy", dst, err)
+		}
+		if b.streamLarge.Load() {
+			return b.copyStreamed(ctx, c)
+		}
 		obj, err = b.copyParts(ctx, c)
 	} else {
 		obj, err = b.copyWhole(ctx, c)
@@ -118,6 +127,9 @@ func (b *Bucket) copyWhole(ctx context.Context, c copying) (providers.Object, er
 	case c.opts.Replace:
 		in.MetadataDirective = types.MetadataDirectiveReplace
 		in.ContentType, in.Metadata = optional(c.opts.ContentType), c.metadata
+		h := c.src.Headers
+		in.CacheControl, in.ContentDisposition = optional(h["cache-control"]), optional(h["content-disposition"])
+		in.ContentEncoding, in.ContentLanguage = optional(h["content-encoding"]), optional(h["content-language"])
 	case c.dst == c.src.Key:
 		// S3 refuses to copy an object onto itself with nothing changed, and
 		// takes a replacement for a change whatever it says.
@@ -130,33 +142,53 @@ func (b *Bucket) copyWhole(ctx context.Context, c copying) (providers.Object, er
 		in.ContentDisposition, in.ContentEncoding, in.ContentLanguage = h.ContentDisposition, h.ContentEncoding, h.ContentLanguage
 	}
 	var out *awss3.CopyObjectOutput
-	err := b.reading(ctx, "copy", c.src.Key, c.tag(), func(ctx context.Context, _ sse.Candidate) (err error) {
+	following, tries := following(allowCopy(ctx, c.src.Size))
+	err := b.reading(following, "copy", c.src.Key, c.tag(), func(ctx context.Context, _ sse.Candidate) (err error) {
 		out, err = b.client.CopyObject(ctx, in, b.sourceCondition(c.tag()))
 		return err
 	})
 	if err != nil {
-		return providers.Object{}, b.copyError(ctx, c, err)
+		w := written{size: c.src.Size, onlyCopy: c.dst == c.src.Key}
+		return providers.Object{}, b.uncertain(ctx, c.dst, tries, w, b.copyError(ctx, c, err))
 	}
 	if out.CopyObjectResult == nil {
 		out.CopyObjectResult = &types.CopyObjectResult{}
 	}
 	a := answer{out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5}
-	return b.copied(ctx, c, a, written{out.CopyObjectResult.ETag, out.VersionId}, aws.ToTime(out.CopyObjectResult.LastModified))
+	w := written{etag: out.CopyObjectResult.ETag, version: out.VersionId}
+	return b.copied(ctx, c, a, w, aws.ToTime(out.CopyObjectResult.LastModified))
 }
 
-// copyError is the error of a copy that the store refused.
+// copyError is the error of a copy that the store refused. A store that holds
+// the source under another key refuses it in the same words as one that does
+// not permit the copy, so the source is looked at.
 func (b *Bucket) copyError(ctx context.Context, c copying, err error) error {
-	if errors.Is(err, errNoKeyFits) {
-		b.keys.refuse(c.src.Key)
+	f := examine(err)
+	noKey := errors.Is(err, errNoKeyFits)
+	if !noKey && !(f.status == 403 && errors.Is(err, fs.ErrPermission)) {
+		if e, ok := errors.AsType[*providers.Error](err); ok && e.Advice == "" {
+			e.Advice = b.writeAdvice(f)
+		}
+		return err
 	}
-	if e, ok := errors.AsType[*providers.Error](err); ok && e.Advice == "" {
-		e.Advice = b.writeAdvice(examine(err))
+	switch _, looked := b.Stat(ctx, c.src.Key); {
+	case errors.Is(looked, providers.ErrKey):
+		b.keys.refuse(c.src.Key)
+		return noKeyFits("copy", c.src.Key)
+	case looked != nil:
+		return err // its permissions are in doubt, not those of writing
+	case noKey:
+		f = &failure{status: http.StatusForbidden}
+	}
+	if e, ok := errors.AsType[*providers.Error](err); ok && (noKey || e.Advice == "") {
+		return &providers.Error{Op: "copy", Key: c.dst, Kind: fs.ErrPermission, Err: f, Advice: b.writeAdvice(f)}
 	}
 	return err
 }
 
 // copied verifies a copy and describes it: from the answer where that says
-// anything, else with a HEAD under the write settings.
+// anything, else with a HEAD under the write settings. The copy stands, so its
+// client's leaving is no reason not to look.
 func (b *Bucket) copied(ctx context.Context, c copying, a answer, w written, modified time.Time) (providers.Object, error) {
 	obj := providers.Object{
 		Key: c.dst, Size: c.src.Size, ModTime: modified.Truncate(time.Second), ETag: entityTag(w.etag),
@@ -165,35 +197,42 @@ func (b *Bucket) copied(ctx context.Context, c copying, a answer, w written, mod
 	if c.opts.Replace {
 		obj.ContentType, obj.Metadata = c.opts.ContentType, c.opts.Metadata
 	}
+	w.size, w.answered = c.src.Size, true
 	if b.crypt.settings.Sealed() && (a.silent() || obj.ETag == "") {
-		seen, told, err := b.lookBack(ctx, c.dst)
-		if err != nil && !examine(err).mayBeKey() {
-			return providers.Object{}, b.fail(ctx, "copy", c.dst, errors.Join(err, b.discard(ctx, c.dst, w)))
+		look, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+		defer cancel()
+		seen, err := b.inspect(look, c.dst, nil)
+		switch f := examine(err); {
+		case err == nil && b.crypt.confirmed(seen.answer) && obj.ETag != "" && seen.obj.ETag != obj.ETag:
+			// Replaced by another writer, and sealed.
+			obj.Encryption = seen.obj.Encryption
+			return obj, nil
+		case err == nil:
+			a, obj = seen.answer, seen.obj
+		case f.status != 404 && !errors.Is(err, errOtherKey):
+			return providers.Object{}, &providers.Error{Op: "copy", Key: c.dst, Kind: providers.ErrUnavailable, Err: b.left(look, c.dst, adviceNotSeen, err), Advice: adviceNotSeen}
 		}
-		if err == nil && obj.ETag != "" && seen.ETag != obj.ETag {
-			return obj, nil // replaced by another writer, who has to answer for it
-		}
-		a, obj = told, seen
 	}
-	if !b.crypt.confirmed(a) {
-		return providers.Object{}, b.unverified(ctx, "copy", c.dst, w)
+	switch {
+	case b.crypt.confirmed(a):
+		b.wrote(c.dst, obj.ETag)
+		return obj, nil
+	case c.dst == c.src.Key:
+		return b.resealed(ctx, c)
 	}
-	b.wrote(c.dst, obj.ETag)
-	return obj, nil
+	return providers.Object{}, b.unverified(ctx, "copy", c.dst, w)
 }
 
-// lookBack is a HEAD of what was just written, with the write key, and what
-// the store says of its encryption.
-func (b *Bucket) lookBack(ctx context.Context, key string) (providers.Object, answer, error) {
-	c := sse.Candidate{Key: b.crypt.settings.WriteKey, Place: "write key"}
-	wait, _, cancel := b.withPatience(ctx)
-	defer cancel()
-	out, err := b.client.HeadObject(withReadKey(wait, c), &awss3.HeadObjectInput{Bucket: &b.bucket, Key: b.full(key)})
+// resealed puts an object once more that was copied onto itself and did not
+// come out sealed: it is the only copy, and must neither go nor stay so.
+func (b *Bucket) resealed(ctx context.Context, c copying) (providers.Object, error) {
+	c.src.ETag, c.opts.Condition = "", providers.Condition{}
+	obj, err := b.copyStreamed(ctx, c)
 	if err != nil {
-		return providers.Object{}, answer{}, err
+		return providers.Object{}, &providers.Error{Op: "copy", Key: c.dst, Kind: providers.ErrUnverified,
+			Err: errors.Join(b.left(ctx, c.dst, adviceOnlyCopy, nil), err), Advice: adviceOnlyCopy}
 	}
-	d := headDetails(out)
-	return b.found(key, c, d), d.answer, nil
+	return obj, nil
 }
 
 // headers is a HEAD of a copy's source, which must be the one that is meant.
@@ -222,7 +261,7 @@ func (b *Bucket) copyParts(ctx context.Context, c copying) (providers.Object, er
 		ContentDisposition: h.ContentDisposition, ContentEncoding: h.ContentEncoding, ContentLanguage: h.ContentLanguage,
 	}
 	if c.opts.Replace {
-		in = &awss3.CreateMultipartUploadInput{ContentType: optional(c.opts.ContentType), Metadata: c.metadata}
+		in.ContentType, in.Metadata = optional(c.opts.ContentType), c.metadata
 	}
 	u, err := b.createUploadFrom(ctx, "copy", c.dst, in)
 	if err != nil {
@@ -238,7 +277,7 @@ func (b *Bucket) copyParts(ctx context.Context, c copying) (providers.Object, er
 		return providers.Object{}, &providers.Error{Op: "copy", Key: c.dst, Kind: providers.ErrUnverified, Advice: adviceUnverified}
 	}
 	verified := u.verified()
-	out, err := u.finish(ctx, c.opts.Condition)
+	out, err := u.finish(ctx, c.opts.Condition, written{size: c.src.Size, onlyCopy: c.dst == c.src.Key})
 	if err != nil {
 		return providers.Object{}, err
 	}
@@ -246,7 +285,7 @@ func (b *Bucket) copyParts(ctx context.Context, c copying) (providers.Object, er
 	if verified {
 		a = u.said()
 	}
-	return b.copied(ctx, c, a, written{out.ETag, out.VersionId}, time.Now())
+	return b.copied(ctx, c, a, written{etag: out.ETag, version: out.VersionId}, time.Now())
 }
 
 // copyAll has the store copy every part.
@@ -256,17 +295,22 @@ func (u *upload) copyAll(ctx context.Context, src providers.Object) error {
 	group.SetLimit(copiesAtOnce)
 	for from, number := int64(0), int32(1); from < src.Size && ctx.Err() == nil; from, number = from+size, number+1 {
 		to := min(from+size, src.Size) - 1
-		group.Go(func() error { return u.copyPart(ctx, src, number, from, to) })
+		group.Go(func() error {
+			return u.guarded(func() error {
+				return u.copyPart(allowCopy(ctx, size), src, number, fmt.Sprintf("bytes=%d-%d", from, to))
+			})
+		})
 	}
 	return group.Wait()
 }
 
-func (u *upload) copyPart(ctx context.Context, src providers.Object, number int32, from, to int64) error {
+// copyPart has the store copy one part: bytes of the source, or with "" all.
+func (u *upload) copyPart(ctx context.Context, src providers.Object, number int32, bytes string) error {
 	var out *awss3.UploadPartCopyOutput
 	err := u.b.reading(ctx, "copy", src.Key, src.ETag, func(ctx context.Context, _ sse.Candidate) (err error) {
 		out, err = u.b.client.UploadPartCopy(ctx, &awss3.UploadPartCopyInput{
 			Bucket: &u.b.bucket, Key: u.b.full(u.key), UploadId: u.id, PartNumber: &number,
-			CopySource: u.b.source(src.Key), CopySourceRange: aws.String(fmt.Sprintf("bytes=%d-%d", from, to)),
+			CopySource: u.b.source(src.Key), CopySourceRange: optional(bytes),
 			CopySourceIfMatch: optional(src.ETag),
 		}, u.b.sourceCondition(src.ETag))
 		return err
@@ -300,7 +344,9 @@ func (b *Bucket) copyStreamed(ctx context.Context, c copying) (providers.Object,
 	}
 	obj, err := b.Put(ctx, c.dst, body, put)
 	if e, ok := errors.AsType[*providers.Error](err); ok {
-		e.Op = "copy"
+		told := *e // the gate's is shared
+		told.Op = "copy"
+		return obj, &told
 	}
 	return obj, err
 }

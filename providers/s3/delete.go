@@ -97,7 +97,7 @@ func (b *Bucket) deleteBatch(ctx context.Context, keys []string) []*providers.Er
 		return failed
 	}
 	for _, e := range out.Errors {
-		f := &failure{status: 200, code: aws.ToString(e.Code), message: b.quote(aws.ToString(e.Message))}
+		f := b.quoted(&failure{status: 200, code: aws.ToString(e.Code), message: aws.ToString(e.Message)})
 		if f.kind() == fs.ErrNotExist {
 			continue
 		}

@@ -9,12 +9,31 @@
 // counts: a PUT and the parts of an upload from the store's answers, a copy
 // from its answer or, where the store says nothing there, with one HEAD.
 //
+// A sealed bucket is probed before its first write (PutObject, GetObject,
+// CopyObject, GetObject, DeleteObjects), before its first upload in parts
+// (CreateMultipartUpload, UploadPart, CompleteMultipartUpload, GetObject,
+// DeleteObject) and before its first copy in parts (PutObject,
+// CreateMultipartUpload, UploadPartCopy, CompleteMultipartUpload, GetObject,
+// DeleteObjects): a store may repeat the headers of a key that it ignores in
+// one of these. Where it holds the keys itself, HeadObject takes the place of
+// GetObject, and must tell the mode.
+//
+// A write that the store did not confirm, or whose answer was lost, is looked
+// at with a HEAD (settle.go): what is ours and lies there unsealed goes. Ours
+// is what has the size that was written and, if the store gave no answer, came
+// into being since, by its own clock. An object copied onto itself is the only
+// copy, and never goes: it is read and put again.
+//
 // S3 does not tell which key an object lies under, so reading guesses: the key
 // that opened this very object before, then the one that fitted last in the
 // same folder, then the write key, then the others. A wrong guess costs a
 // request, an object that no key opens one per key, once a minute.
 //
 // # Interrupted uploads
+//
+// A part is read into memory before it is sent: the first 64 KiB of it into
+// the upload's own, the rest into a buffer of the process's few. A body that
+// holds one and crawls is broken off (providers.Pace).
 //
 // An upload larger than a part is a multipart upload: invisible until it is
 // completed, and aborted when anything goes wrong. Those of a process that was

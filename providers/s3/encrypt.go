@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go/middleware"
 
+	"sealdav/providers"
 	"sealdav/sse"
 )
 
@@ -37,6 +38,27 @@ func newEncryption(s sse.Settings) encryption {
 		return text
 	}}
 }
+
+// fingerprint names the customer key of an encryption, "" for any other.
+func (e encryption) fingerprint(of providers.Encryption) string {
+	if of.Mode != providers.ModeCustomer {
+		return ""
+	}
+	for _, c := range e.settings.Candidates() {
+		if c.Place == of.Key {
+			return c.Key.Fingerprint()
+		}
+	}
+	// An object that was written is under the write key, whatever that is
+	// called as a read key.
+	if of.Key == "write key" {
+		return e.settings.WriteKey.Fingerprint()
+	}
+	return ""
+}
+
+// Fingerprint implements providers.Fingerprinter.
+func (b *Bucket) Fingerprint(e providers.Encryption) string { return b.crypt.fingerprint(e) }
 
 // readKey is the context key under which withReadKey stores its candidate.
 type readKey struct{}

@@ -25,10 +25,14 @@ type failure struct {
 	region    string // the region the store says the bucket is in
 	unsent    bool   // there was no request: credentials, mostly
 	err       error  // where there was no answer
+	text      string // of err, as it may be shown; "": as it is
 }
 
 func (f *failure) Error() string {
-	if f.status == 0 {
+	switch {
+	case f.status == 0 && f.text != "":
+		return f.text
+	case f.status == 0:
 		return f.err.Error()
 	}
 	var b strings.Builder
@@ -111,11 +115,11 @@ var kinds = map[string]error{
 	"AccessDenied":               fs.ErrPermission,
 	"AllAccessDisabled":          fs.ErrPermission,
 	"AccountProblem":             fs.ErrPermission,
-	"InvalidAccessKeyId":         fs.ErrPermission,
-	"SignatureDoesNotMatch":      fs.ErrPermission,
-	"InvalidToken":               fs.ErrPermission,
-	"ExpiredToken":               fs.ErrPermission,
-	"TokenRefreshRequired":       fs.ErrPermission,
+	"InvalidAccessKeyId":         providers.ErrCredentials,
+	"SignatureDoesNotMatch":      providers.ErrCredentials,
+	"InvalidToken":               providers.ErrCredentials,
+	"ExpiredToken":               providers.ErrCredentials,
+	"TokenRefreshRequired":       providers.ErrCredentials,
 	"InvalidObjectState":         fs.ErrPermission,
 	"ObjectLocked":               fs.ErrPermission,
 	"RequestTimeTooSkewed":       providers.ErrUnavailable,
@@ -181,6 +185,9 @@ func (f *failure) kind() error {
 	if f.aboutKMS() {
 		return providers.ErrKey
 	}
+	if f.code == "InvalidArgument" && strings.Contains(f.message, "encryption method is not supported") {
+		return errors.ErrUnsupported // MinIO has no code for it
+	}
 	if k, ok := statuses[f.status]; ok {
 		return k
 	}
@@ -206,8 +213,7 @@ func (b *Bucket) fail(ctx context.Context, op, key string, err error) error {
 	if _, ok := errors.AsType[*providers.Error](err); ok {
 		return err
 	}
-	f := examine(err)
-	f.message = b.quote(f.message)
+	f := b.quoted(examine(err))
 	e := &providers.Error{Op: op, Key: key, Kind: f.kind(), Err: f}
 	if f.status == 0 && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
 		// Not the caller's context: it would have been matched above.
@@ -218,6 +224,19 @@ func (b *Bucket) fail(ctx context.Context, op, key string, err error) error {
 		b.noteExists(f)
 	}
 	return e
+}
+
+// quoted is a failure that may be shown: of every text that a server chose it
+// has what may be repeated.
+func (b *Bucket) quoted(f *failure) *failure {
+	shown := *f
+	for _, text := range []*string{&shown.code, &shown.message, &shown.requestID, &shown.region} {
+		*text = b.quote(*text)
+	}
+	if f.err != nil { // it may repeat an answer that is none
+		shown.text = b.quote(f.err.Error())
+	}
+	return &shown
 }
 
 // quote is what may be repeated of a server's own words: no key, even where it
@@ -271,16 +290,24 @@ func (b *Bucket) advice(f *failure) string {
 		return "the object lies in an archive class; restore it before reading"
 	case "PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException":
 		return b.regionAdvice(f)
+	case "KeyTooLongError":
+		return "the path is longer than the store takes; shorten it"
+	case "XMinioObjectExistsAsDirectory", "XMinioParentIsObject", "ObjectParentIsFile", "ExistingObjectIsDirectory":
+		return "the store cannot hold a file and a folder of the same name; rename one of them"
 	}
 	switch {
 	case f.aboutKMS():
 		return "the KMS refused the key of --sse-kms-key-id: it must exist, be enabled, and lie in the bucket's region"
 	case f.code == "AccessDenied" && strings.Contains(strings.ToLower(f.message), "kms:"):
 		return "the credentials may not use the KMS key: reading needs kms:Decrypt, writing kms:GenerateDataKey and kms:Decrypt"
+	case f.kind() == fs.ErrInvalid:
+		return "the store does not take this name: stores that keep objects as files take at most 255 bytes between two slashes, and not every character; rename or shorten it"
 	case f.status >= 300 && f.status < 400 && f.status != http.StatusNotModified:
 		return b.regionAdvice(f)
 	case f.status == 0 && f.unsent && !errors.Is(f.err, context.Canceled) && !errors.Is(f.err, context.DeadlineExceeded):
 		return adviceUnsent
+	case f.status == 0 && certificateAdvice(f.err) != "":
+		return certificateAdvice(f.err)
 	case f.status == 0:
 		return adviceUnreachable
 	}

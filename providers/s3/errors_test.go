@@ -52,9 +52,9 @@ func TestErrors(t *testing.T) {
 		{status: 403, code: "AccessDenied", message: "Access Denied", kind: fs.ErrPermission},
 		{status: 403, code: "Forbidden", kind: fs.ErrPermission},
 		{status: 403, code: "AccessDenied", message: "User: x is not authorized to perform: kms:GenerateDataKey on y", kind: fs.ErrPermission, advice: "kms:Decrypt"},
-		{status: 403, code: "InvalidAccessKeyId", kind: fs.ErrPermission, advice: "access_key_id"},
-		{status: 403, code: "SignatureDoesNotMatch", kind: fs.ErrPermission, advice: "secret_access_key"},
-		{status: 400, code: "ExpiredToken", kind: fs.ErrPermission, advice: "expired"},
+		{status: 403, code: "InvalidAccessKeyId", kind: providers.ErrCredentials, advice: "access_key_id"},
+		{status: 403, code: "SignatureDoesNotMatch", kind: providers.ErrCredentials, advice: "secret_access_key"},
+		{status: 400, code: "ExpiredToken", kind: providers.ErrCredentials, advice: "expired"},
 		{status: 403, code: "RequestTimeTooSkewed", kind: providers.ErrUnavailable, advice: "clock"},
 		{status: 403, code: "InvalidObjectState", kind: fs.ErrPermission, advice: "archive"},
 		{status: 412, code: "PreconditionFailed", kind: providers.ErrPrecondition},
@@ -74,8 +74,8 @@ func TestErrors(t *testing.T) {
 		{status: 400, code: "XMinioAdminBucketQuotaExceeded", kind: providers.ErrQuota},
 		{status: 400, code: "EntityTooLarge", kind: providers.ErrTooLarge},
 		{status: 400, code: "MetadataTooLarge", kind: providers.ErrTooLarge},
-		{status: 400, code: "KeyTooLongError", kind: fs.ErrInvalid},
-		{status: 400, code: "XMinioInvalidObjectName", kind: fs.ErrInvalid},
+		{status: 400, code: "KeyTooLongError", kind: fs.ErrInvalid, advice: "shorten it"},
+		{status: 400, code: "XMinioInvalidObjectName", kind: fs.ErrInvalid, advice: "255 bytes"},
 		{status: 501, code: "NotImplemented", kind: errors.ErrUnsupported},
 		{status: 400, code: "KMS.NotFoundException", kind: providers.ErrKey, advice: "--sse-kms-key-id"},
 		{status: 400, code: "KMS.DisabledException", kind: providers.ErrKey, advice: "enabled"},
@@ -168,6 +168,29 @@ func TestMetadata(t *testing.T) {
 	}
 	if _, err := encodeMetadata("put", "k", map[string]string{"a b": "c"}); !errors.Is(err, fs.ErrInvalid) {
 		t.Errorf("a name with a space: %v", err)
+	}
+}
+
+// TestErrorsShown: what a server wrote is repeated without keys, and briefly,
+// wherever it wrote it.
+func TestErrorsShown(t *testing.T) {
+	key, err := sse.NewKey([]byte(strings.Repeat("w", 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newTestBucket(t, sse.Settings{WriteKey: key})
+	evil := key.Base64() + strings.Repeat("long", 1000)
+	for name, err := range map[string]error{
+		"code":      sdkError(400, evil, "", nil),
+		"message":   sdkError(400, "InvalidRequest", evil, nil),
+		"request":   sdkError(500, "InternalError", "", http.Header{"X-Amz-Request-Id": {evil}}),
+		"region":    sdkError(301, "PermanentRedirect", "", http.Header{"X-Amz-Bucket-Region": {evil}}),
+		"no answer": &url.Error{Op: "Get", URL: "https://x", Err: errors.New("malformed HTTP response " + evil)},
+	} {
+		text := b.fail(t.Context(), "open", "k", err).Error()
+		if strings.Contains(text, key.Base64()) || len(text) > 1000 {
+			t.Errorf("%s: %d bytes: %.300s", name, len(text), text)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"net/http"
 	"time"
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -16,7 +17,12 @@ func (b *Bucket) SetCopyLimits(object, part int64) {
 func (b *Bucket) SetMaxParts(n int) { b.limits.parts = n }
 
 // SetPatience lowers how long a store may take to answer.
-func (b *Bucket) SetPatience(d time.Duration) { b.limits.patience = d }
+func (b *Bucket) SetPatience(d time.Duration) { b.limits.patience, b.limits.answer = d, d }
+
+// WrapTransport puts a transport between a bucket and its store.
+func (b *Bucket) WrapTransport(wrap func(http.RoundTripper) http.RoundTripper) {
+	b.http.Transport = wrap(b.http.Transport)
+}
 
 // WaitBackground waits for what Open began in the background.
 func (b *Bucket) WaitBackground() { b.work.Wait() }

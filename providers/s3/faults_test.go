@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -99,6 +101,35 @@ func journalNotes(t *testing.T, stateDir string) []string {
 	return notes
 }
 
+type transportFunc func(*http.Request) (*http.Response, error)
+
+func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestPanicInPart: a bug in the work on one part is that upload's error.
+func TestPanicInPart(t *testing.T) {
+	f, b := newFakeStore(t)
+	large := put(t, b, "large", noise(6<<20))
+	b.SetCopyLimits(3<<20, 3<<20)
+	if _, err := b.Copy(t.Context(), "copy", large, providers.CopyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	b.WrapTransport(func(next http.RoundTripper) http.RoundTripper {
+		return transportFunc(func(r *http.Request) (*http.Response, error) {
+			if r.URL.Query().Get("partNumber") == "2" {
+				panic("a bug")
+			}
+			return next.RoundTrip(r)
+		})
+	})
+	_, err := b.Put(t.Context(), "k", bytes.NewReader(noise(11<<20)), providers.PutOptions{Size: 11 << 20})
+	if !errors.Is(err, providers.ErrUnavailable) || f.state("k") != "nothing" || f.state("upload of k") != "nothing" {
+		t.Errorf("Put: %v", err)
+	}
+	if _, err = b.Copy(t.Context(), "k", large, providers.CopyOptions{}); !errors.Is(err, providers.ErrUnavailable) || f.state("upload of k") != "nothing" {
+		t.Errorf("Copy: %v", err)
+	}
+}
+
 // TestRetries: one fault is none.
 func TestRetries(t *testing.T) {
 	store := testserver.SharedMinIO(t)
@@ -149,24 +180,74 @@ func TestLostAnswer(t *testing.T) {
 	}
 }
 
-// TestSilentStore: a store that takes requests and never answers.
+// TestSilentStore: a store that takes requests of one kind and never answers
+// them. The end of patience is a deadline, and nobody's wish.
 func TestSilentStore(t *testing.T) {
-	store := fake(t, func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		<-r.Context().Done()
-	})
-	b := open(t, config(store, "b", sse.Settings{}))
-	b.SetPatience(50 * time.Millisecond)
-	_, statErr := b.Stat(t.Context(), "k")
-	_, _, openErr := b.Open(t.Context(), "k", providers.OpenOptions{})
-	var listErr error
-	for _, err := range b.List(t.Context(), "", providers.ListOptions{}) {
-		listErr = err
-	}
-	for what, err := range map[string]error{"Stat": statErr, "Open": openErr, "List": listErr, "Delete": b.Delete(t.Context(), "k"), "Delete of two": b.Delete(t.Context(), "k", "l")} {
-		if !errors.Is(err, providers.ErrUnavailable) || errors.Is(err, context.Canceled) {
-			t.Errorf("%s: %v, want ErrUnavailable", what, err)
+	large := string(noise(6 << 20))
+	put := func(content string) func(context.Context, *s3.Bucket, providers.Object) error {
+		return func(ctx context.Context, b *s3.Bucket, _ providers.Object) error {
+			_, err := b.Put(ctx, "k", strings.NewReader(content), providers.PutOptions{Size: int64(len(content))})
+			return err
 		}
+	}
+	copy := func(ctx context.Context, b *s3.Bucket, src providers.Object) error {
+		_, err := b.Copy(ctx, "k", src, providers.CopyOptions{})
+		return err
+	}
+	for _, tc := range []struct {
+		op string
+		do func(context.Context, *s3.Bucket, providers.Object) error
+	}{
+		{"Put", put("small")},
+		{"Create", put(large)},
+		{"Part", put(large)},
+		{"Complete", put(large)},
+		{"Copy", copy},
+		{"PartCopy", func(ctx context.Context, b *s3.Bucket, src providers.Object) error {
+			b.SetCopyLimits(3, 3)
+			return copy(ctx, b, src)
+		}},
+		{"Head", func(ctx context.Context, b *s3.Bucket, _ providers.Object) error {
+			_, err := b.Stat(ctx, "src")
+			return err
+		}},
+		{"Get", func(ctx context.Context, b *s3.Bucket, _ providers.Object) error {
+			_, _, err := b.Open(ctx, "src", providers.OpenOptions{})
+			return err
+		}},
+		{"List", func(ctx context.Context, b *s3.Bucket, _ providers.Object) (err error) {
+			for _, err = range b.List(ctx, "", providers.ListOptions{}) {
+			}
+			return err
+		}},
+		{"Delete", func(ctx context.Context, b *s3.Bucket, _ providers.Object) error { return b.Delete(ctx, "src") }},
+		{"DeleteBatch", func(ctx context.Context, b *s3.Bucket, _ providers.Object) error { return b.Delete(ctx, "src", "k") }},
+	} {
+		t.Run(tc.op, func(t *testing.T) {
+			f, b := newFakeStore(t)
+			src := stat(t, b, "src")
+			if strings.HasPrefix(tc.op, "P") { // what comes first has to be answered
+				_ = put(large)(t.Context(), b, src)
+			}
+			end := make(chan struct{})
+			t.Cleanup(func() { close(end) })
+			f.before = func(_ http.ResponseWriter, op, _ string) bool {
+				if op == tc.op {
+					<-end
+				}
+				return op == tc.op
+			}
+			b.SetPatience(300 * time.Millisecond)
+			err := tc.do(t.Context(), b, src)
+			if !errors.Is(err, providers.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+				t.Errorf("%v, want ErrUnavailable for want of an answer", err)
+			}
+			ctx, leave := context.WithCancel(t.Context())
+			leave()
+			if err := tc.do(ctx, b, src); !errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("the client has left: %v, want context.Canceled", err)
+			}
+		})
 	}
 }
 
@@ -323,4 +404,29 @@ func TestHelperUpload(t *testing.T) {
 	}()
 	_, err := b.Put(t.Context(), "killed", body, providers.PutOptions{Size: providers.SizeUnknown})
 	t.Fatalf("Put returned: %v", err)
+}
+
+// TestSlowClients: clients that announce content and do not send it keep no
+// other from uploading.
+func TestSlowClients(t *testing.T) {
+	f, b := newFakeStore(t)
+	var slow sync.WaitGroup
+	defer slow.Wait()
+	for i := range 9 { // there are eight buffers
+		body, feed := io.Pipe()
+		slow.Go(func() {
+			_, err := b.Put(t.Context(), fmt.Sprint("slow", i), body, providers.PutOptions{Size: 1 << 20})
+			if !errors.Is(err, providers.ErrBody) {
+				t.Errorf("an upload that broke off: %v, want ErrBody", err)
+			}
+		})
+		defer feed.CloseWithError(io.ErrUnexpectedEOF) // all of them before the wait
+		if _, err := feed.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(t, b, "k", noise(1<<20))
+	if got := f.state("k"); !strings.HasPrefix(got, "sealed") {
+		t.Errorf("the upload is %.20q", got)
+	}
 }

@@ -41,7 +41,8 @@ type journalEntry struct {
 }
 
 const (
-	journalSuffix = ".upload"
+	journalSuffix    = ".upload"
+	unfinishedSuffix = ".new"
 	// sweepTime bounds the work on what an earlier process left.
 	sweepTime = 2 * time.Minute
 )
@@ -89,11 +90,11 @@ func (j *journal) add(key, uploadID string) (*journalEntry, error) {
 	}
 	// Written and locked under another name first: a sweep sees it only whole
 	// and owned.
-	file, err := os.CreateTemp(j.dir, "*.new")
+	file, err := os.CreateTemp(j.dir, "*"+unfinishedSuffix)
 	if err != nil {
 		return nil, err
 	}
-	entry := &journalEntry{file: file, path: strings.TrimSuffix(file.Name(), ".new") + journalSuffix}
+	entry := &journalEntry{file: file, path: strings.TrimSuffix(file.Name(), unfinishedSuffix) + journalSuffix}
 	err = lockFile(file)
 	if err == nil {
 		_, err = file.Write(text)
@@ -134,13 +135,33 @@ func (e *journalEntry) release() {
 // abandoned locks and reads the notes about this bucket that nobody owns.
 func (j *journal) abandoned() map[*journalEntry]record {
 	left := map[*journalEntry]record{}
-	paths, _ := filepath.Glob(filepath.Join(j.dir, "*"+journalSuffix))
-	for _, path := range paths {
-		if entry, r, err := j.claim(path); err == nil {
-			left[entry] = r
+	files, _ := os.ReadDir(j.dir) // what cannot be read now is left for the next start
+	for _, f := range files {
+		path := filepath.Join(j.dir, f.Name())
+		switch filepath.Ext(path) {
+		case journalSuffix:
+			if entry, r, err := j.claim(path); err == nil {
+				left[entry] = r
+			}
+		case unfinishedSuffix:
+			removeUnfinished(path)
 		}
 	}
 	return left
+}
+
+// removeUnfinished removes a note whose writer was killed: it is old, and
+// nobody has locked it.
+func removeUnfinished(path string) {
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err == nil && time.Since(info.ModTime()) > sweepTime && lockFile(file) == nil {
+		os.Remove(path)
+	}
 }
 
 var errNotOurs = errors.New("another bucket's")

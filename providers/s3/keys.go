@@ -22,9 +22,9 @@ type keyring struct {
 	first      int // the guess where nothing is known: the write key, or none
 
 	mu      sync.Mutex
-	objects memory[fit]       // by key: what fitted
-	folders memory[int]       // by folder: what fitted last
-	refused memory[time.Time] // by key: until when nothing fits
+	objects memory[fit]     // by key: what fitted
+	folders memory[int]     // by folder: what fitted last
+	refused memory[refusal] // by key: what nothing fits
 }
 
 // fit is the candidate that opened an object, and which object that was.
@@ -33,12 +33,19 @@ type fit struct {
 	candidate int
 }
 
+// refusal is an object that no key opens. Its etag is "" until a listing has
+// shown it: a store that refuses a key does not tell.
+type refusal struct {
+	etag  string
+	until time.Time
+}
+
 func newKeyring(s sse.Settings) *keyring {
 	k := &keyring{
 		candidates: s.Candidates(),
 		objects:    newMemory[fit](8192),
 		folders:    newMemory[int](1024),
-		refused:    newMemory[time.Time](1024),
+		refused:    newMemory[refusal](1024),
 	}
 	for i, c := range k.candidates {
 		if c.Key.Equal(s.WriteKey) {
@@ -70,16 +77,16 @@ func (k *keyring) order(key, etag string) []sse.Candidate {
 
 // fitted notes that an object lies under a key; the zero Candidate is no key.
 func (k *keyring) fitted(key, etag string, c sse.Candidate) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.refused.drop(key)
 	if len(k.candidates) == 1 {
 		return
 	}
 	for i := range k.candidates {
 		if k.candidates[i].Key.Equal(c.Key) {
-			k.mu.Lock()
 			k.objects.set(key, fit{etag, i})
 			k.folders.set(folder(key), i)
-			k.refused.drop(key)
-			k.mu.Unlock()
 			return
 		}
 	}
@@ -95,11 +102,14 @@ func (k *keyring) known(key, etag string, c sse.Candidate) bool {
 
 // seen drops what is known of a key once a listing shows another object there.
 func (k *keyring) seen(key, etag string) {
-	if len(k.candidates) == 1 {
-		return
-	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	switch r, ok := k.refused.get(key); {
+	case ok && r.etag == "":
+		k.refused.set(key, refusal{etag, r.until})
+	case ok && r.etag != etag:
+		k.refused.drop(key)
+	}
 	if f, ok := k.objects.get(key); ok && f.etag != etag {
 		k.objects.drop(key)
 	}
@@ -116,15 +126,15 @@ func (k *keyring) forget(key string) {
 // refuse notes that nothing opens an object.
 func (k *keyring) refuse(key string) {
 	k.mu.Lock()
-	k.refused.set(key, time.Now().Add(refusalTime))
+	k.refused.set(key, refusal{until: time.Now().Add(refusalTime)})
 	k.mu.Unlock()
 }
 
 func (k *keyring) refusedLately(key string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	until, ok := k.refused.get(key)
-	return ok && time.Now().Before(until)
+	r, ok := k.refused.get(key)
+	return ok && time.Now().Before(r.until)
 }
 
 func folder(key string) string { return key[:strings.LastIndexByte(key, '/')+1] }

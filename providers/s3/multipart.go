@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -47,11 +48,17 @@ type upload struct {
 
 // createUpload begins an upload under the write settings, and notes it.
 func (b *Bucket) createUpload(ctx context.Context, op, key, contentType string, metadata map[string]string) (*upload, error) {
-	in := &awss3.CreateMultipartUploadInput{ContentType: optional(contentType), Metadata: metadata}
+	return b.createUploadFrom(ctx, op, key, &awss3.CreateMultipartUploadInput{
+		ContentType: optional(contentType), Metadata: metadata, ChecksumAlgorithm: b.partSums(),
+	})
+}
+
+// partSums is the checksum that the SDK gives the parts it sends, or "".
+func (b *Bucket) partSums() types.ChecksumAlgorithm {
 	if b.sums {
-		in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32 // what the SDK gives the parts
+		return types.ChecksumAlgorithmCrc32
 	}
-	return b.createUploadFrom(ctx, op, key, in)
+	return ""
 }
 
 func (b *Bucket) createUploadFrom(ctx context.Context, op, key string, in *awss3.CreateMultipartUploadInput) (*upload, error) {
@@ -76,16 +83,20 @@ func (b *Bucket) createUploadFrom(ctx context.Context, op, key string, in *awss3
 // flight comes first, then a buffer, then the content: a full buffer never
 // waits for anything but its own request.
 func (b *Bucket) putParts(ctx context.Context, w writing, c chunk) (providers.Object, error) {
-	u, err := b.createUpload(ctx, "put", w.key, w.opts.ContentType, w.metadata)
+	err := b.gateParts.Admit(ctx)
+	var u *upload
+	if err == nil {
+		u, err = b.createUpload(ctx, "put", w.key, w.opts.ContentType, w.metadata)
+	}
 	if err != nil {
 		c.release()
-		return providers.Object{}, err
+		return providers.Object{}, b.fail(ctx, "put", w.key, err)
 	}
 	if err := u.sendAll(ctx, w, c); err != nil {
 		u.abort(ctx)
 		return providers.Object{}, err
 	}
-	out, err := u.complete(ctx, w.opts.Condition)
+	out, err := u.complete(ctx, w.opts.Condition, written{size: w.parts.total})
 	if err != nil {
 		return providers.Object{}, err
 	}
@@ -107,7 +118,7 @@ func (u *upload) sendAll(ctx context.Context, w writing, c chunk) error {
 		sent := c
 		group.Go(func() error {
 			defer func() { sent.release(); <-places }()
-			return u.send(running, int32(number), sent.data)
+			return u.guarded(func() error { return u.send(running, int32(number), sent.data) })
 		})
 		if last {
 			break
@@ -129,6 +140,19 @@ func (u *upload) sendAll(ctx context.Context, w writing, c chunk) error {
 		return err
 	}
 	return u.b.bodyError(ctx, w.key, bodyErr)
+}
+
+// guarded runs the work on a part in its own goroutine, where a panic would
+// end the process and every other upload with it.
+func (u *upload) guarded(do func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			u.b.log.Error("panic", "op", u.op, "panic", r, "stack", string(debug.Stack()))
+			err = &providers.Error{Op: u.op, Key: u.key, Kind: providers.ErrUnavailable, Err: fmt.Errorf("panic: %v", r),
+				Advice: "sealdav has a bug here; its log says more"}
+		}
+	}()
+	return do()
 }
 
 // send uploads one part.
@@ -190,16 +214,16 @@ func (u *upload) said() answer {
 }
 
 // complete puts the object in its place, if its encryption is confirmed.
-func (u *upload) complete(ctx context.Context, cond providers.Condition) (*awss3.CompleteMultipartUploadOutput, error) {
+func (u *upload) complete(ctx context.Context, cond providers.Condition, w written) (*awss3.CompleteMultipartUploadOutput, error) {
 	if !u.verified() {
 		u.abort(ctx)
 		return nil, &providers.Error{Op: u.op, Key: u.key, Kind: providers.ErrUnverified, Advice: adviceUnverified}
 	}
-	return u.finish(ctx, cond)
+	return u.finish(ctx, cond, w)
 }
 
 // finish completes an upload whose encryption somebody has looked at, or will.
-func (u *upload) finish(ctx context.Context, cond providers.Condition) (*awss3.CompleteMultipartUploadOutput, error) {
+func (u *upload) finish(ctx context.Context, cond providers.Condition, w written) (*awss3.CompleteMultipartUploadOutput, error) {
 	slices.SortFunc(u.parts, func(x, y types.CompletedPart) int { return int(*x.PartNumber - *y.PartNumber) })
 	if u.ceph {
 		if err := u.b.holds(ctx, u.op, u.key, cond); err != nil {
@@ -208,20 +232,21 @@ func (u *upload) finish(ctx context.Context, cond providers.Condition) (*awss3.C
 		}
 	}
 	var out *awss3.CompleteMultipartUploadOutput
+	following, tries := following(ctx)
 	err := u.b.matching(cond, func(ifMatch *string) (err error) {
-		out, err = u.b.client.CompleteMultipartUpload(ctx, &awss3.CompleteMultipartUploadInput{
+		out, err = u.b.client.CompleteMultipartUpload(following, &awss3.CompleteMultipartUploadInput{
 			Bucket: &u.b.bucket, Key: u.b.full(u.key), UploadId: u.id,
 			MultipartUpload: &types.CompletedMultipartUpload{Parts: u.parts},
 			IfMatch:         ifMatch, IfNoneMatch: absent(cond),
 		})
 		return err
 	})
-	if examine(err).code == "NoSuchUpload" && u.stands(ctx) {
+	if err != nil && (tries.lost.Load() || examine(err).code == "NoSuchUpload") && u.stands(ctx) {
 		out, err = &awss3.CompleteMultipartUploadOutput{}, nil
 	}
 	if err != nil {
 		u.abort(ctx)
-		return nil, u.b.writeError(ctx, u.op, u.key, cond, err)
+		return nil, u.b.uncertain(ctx, u.key, tries, w, u.b.writeError(ctx, u.op, u.key, cond, err))
 	}
 	u.entry.done()
 	if aws.ToString(out.ETag) == "" {
@@ -231,8 +256,8 @@ func (u *upload) finish(ctx context.Context, cond providers.Condition) (*awss3.C
 }
 
 // stands reports whether the object of this upload is in its place. It is
-// asked when the store says that there is no such upload: it has completed it
-// already if its first answer was lost on the way.
+// asked when an answer was lost, or the store says that there is no such
+// upload or that a condition does not hold: it may have completed it already.
 func (u *upload) stands(ctx context.Context) bool {
 	obj, err := u.b.Stat(ctx, u.key)
 	return err == nil && u.etag() != nil && obj.ETag == *u.etag()

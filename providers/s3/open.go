@@ -75,7 +75,7 @@ func (b *Bucket) checkEmpty(ctx context.Context, key string, c sse.Candidate, d 
 
 func plain(op, key string) error {
 	return &providers.Error{Op: op, Key: key, Kind: providers.ErrPlain,
-		Advice: "the remote is set to require_encrypted; copy the object onto itself through sealdav (sealdav rekey) to seal it"}
+		Advice: "the object is not encrypted, and the remote is set to require_encrypted; move it, or copy it, within the remote, which seals it"}
 }
 
 func (b *Bucket) getInput(key string, opts providers.OpenOptions) *awss3.GetObjectInput {
@@ -118,7 +118,8 @@ func getDetails(out *awss3.GetObjectOutput) details {
 	return details{
 		size: size, modified: out.LastModified, etag: out.ETag,
 		contentType: out.ContentType, metadata: out.Metadata,
-		answer: answer{out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5},
+		headers: keptHeaders(out.CacheControl, out.ContentDisposition, out.ContentEncoding, out.ContentLanguage),
+		answer:  answer{out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5},
 	}
 }
 

@@ -3,9 +3,9 @@ package s3
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -24,7 +24,7 @@ import (
 // made, copies are streamed through this process from then on. Learning that
 // here, once, costs two requests, and no user's object its content.
 func (b *Bucket) Probe(ctx context.Context) error {
-	name := providers.ReservedPrefix + "probe-" + rand.Text()
+	name := probeName()
 	copyName := name + "-copy"
 	defer b.removeProbes(ctx, name, copyName)
 
@@ -40,8 +40,10 @@ func (b *Bucket) Probe(ctx context.Context) error {
 
 // probePut writes the probe and checks the store's answer.
 func (b *Bucket) probePut(ctx context.Context, name string) (etag *string, err error) {
-	out, err := b.client.PutObject(ctx, &awss3.PutObjectInput{
-		Bucket: &b.bucket, Key: b.full(name), Body: bytes.NewReader([]byte("sealdav probe\n")),
+	wait, _, cancel := b.withPatience(ctx)
+	defer cancel()
+	out, err := b.client.PutObject(wait, &awss3.PutObjectInput{
+		Bucket: &b.bucket, Key: b.full(name), Body: bytes.NewReader(probeContent),
 	})
 	if err != nil {
 		return nil, b.writeError(ctx, "probe", name, providers.Condition{}, err)
@@ -53,6 +55,8 @@ func (b *Bucket) probePut(ctx context.Context, name string) (etag *string, err e
 	return out.ETag, nil
 }
 
+var probeContent = []byte("sealdav probe\n")
+
 func probeFailed(name, what string) error {
 	return &providers.Error{Op: "probe", Key: name, Kind: providers.ErrUnverified,
 		Advice: what + "; the remote takes no writes. Use a store that supports this encryption, or change the remote's sse options"}
@@ -62,11 +66,11 @@ func probeFailed(name, what string) error {
 // to be sealed by a store that holds the key.
 func (b *Bucket) probeRead(ctx context.Context, name string) error {
 	if b.crypt.settings.WriteKey.IsZero() {
-		_, a, err := b.lookBack(ctx, name)
+		seen, err := b.lookBack(ctx, name, nil, sse.Candidate{})
 		if err != nil {
 			return b.fail(ctx, "probe", name, err)
 		}
-		if !b.crypt.confirmed(a) {
+		if !b.crypt.confirmed(seen.answer) {
 			return probeFailed(name, "the store does not report the encryption that was asked for")
 		}
 		return nil
@@ -80,7 +84,7 @@ func (b *Bucket) probeRead(ctx context.Context, name string) error {
 		return nil
 	case f.status == 403:
 		// About the key, or about permission to read at all?
-		return b.fail(ctx, "probe", name, b.probeGet(ctx, name, sse.Candidate{Key: b.crypt.settings.WriteKey}))
+		return b.fail(ctx, "probe", name, b.probeGet(ctx, name, b.writeCandidate()))
 	}
 	return b.fail(ctx, "probe", name, err)
 }
@@ -98,13 +102,20 @@ func (b *Bucket) probeGet(ctx context.Context, name string, c sse.Candidate) err
 // probeCopy learns whether the store copies sealed objects. Only a store that
 // is away makes it an error.
 func (b *Bucket) probeCopy(ctx context.Context, name, copyName string, etag *string) error {
-	_, err := b.client.CopyObject(withReadKey(ctx, sse.Candidate{Key: b.crypt.settings.WriteKey}), &awss3.CopyObjectInput{
+	wait, _, cancel := b.withPatience(ctx)
+	defer cancel()
+	_, err := b.client.CopyObject(withReadKey(wait, b.writeCandidate()), &awss3.CopyObjectInput{
 		Bucket: &b.bucket, Key: b.full(copyName), CopySource: b.source(name), CopySourceIfMatch: etag,
 	})
 	if err == nil {
 		err = b.probeRead(ctx, copyName)
 	}
-	err = b.fail(ctx, "probe", name, err)
+	return b.copyVerdict(&b.streamCopies, b.fail(ctx, "probe", name, err))
+}
+
+// copyVerdict notes whether copies of a kind must be streamed, which is what a
+// probe's error means, and returns the error of a store that is away.
+func (b *Bucket) copyVerdict(stream *atomic.Bool, err error) error {
 	e, ok := errors.AsType[*providers.Error](err)
 	if err != nil && (!ok || errors.Is(e, providers.ErrThrottled) || errors.Is(e, providers.ErrUnavailable)) {
 		return err
@@ -112,7 +123,7 @@ func (b *Bucket) probeCopy(ctx context.Context, name, copyName string, etag *str
 	if err != nil {
 		b.log.Warn("the store does not copy sealed objects; copies go through this server", "err", err)
 	}
-	b.streamCopies.Store(err != nil)
+	stream.Store(err != nil)
 	return nil
 }
 

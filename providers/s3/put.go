@@ -19,8 +19,9 @@ import (
 	"sealdav/sse"
 )
 
-// smallBody is the size up to which a body gets memory of its own: a pooled
-// buffer is 16 MiB, and there are few.
+// smallBody is the size up to which a body, and the beginning of each part,
+// gets memory of its own: a pooled buffer is 16 MiB, there are few, and a body
+// that does not arrive is not to hold one.
 const smallBody = 64 << 10
 
 // Put implements providers.Bucket: one PUT for what fits into a part, else a
@@ -84,24 +85,27 @@ type chunk struct {
 
 // fill reads the next part; last says that the body ends with it.
 func (b *Bucket) fill(ctx context.Context, parts *partReader) (c chunk, last bool, err error) {
-	c.release = func() {}
-	var buf []byte
-	if parts.size >= 0 && parts.size <= smallBody {
-		buf = make([]byte, parts.size+1) // and room to see it go on
-	} else {
-		lent, err := b.buffers.Get(ctx)
-		if err != nil {
-			return chunk{}, false, err
-		}
-		buf, c.release = *lent, func() { b.buffers.Put(lent) }
+	own := make([]byte, smallBody)
+	if parts.size >= 0 && parts.size < smallBody {
+		own = own[:parts.size+1] // and room to see it go on
 	}
-	n, last, err := parts.read(ctx, buf)
+	n, last, err := parts.read(ctx, own)
+	if err != nil || last {
+		return chunk{own[:n], func() {}}, last, err
+	}
+	lent, err := b.buffers.Get(ctx)
 	if err != nil {
-		c.release()
 		return chunk{}, false, err
 	}
-	c.data = buf[:n]
-	return c, last, nil
+	parts.pace.Start()
+	defer parts.pace.Stop()
+	copy(*lent, own)
+	m, last, err := parts.read(ctx, (*lent)[n:])
+	if err != nil {
+		b.buffers.Put(lent)
+		return chunk{}, false, err
+	}
+	return chunk{(*lent)[:n+m], func() { b.buffers.Put(lent) }}, last, nil
 }
 
 // partReader cuts a body into parts, and knows of each whether it is the last.
@@ -110,6 +114,7 @@ type partReader struct {
 	size  int64 // of the whole, or providers.SizeUnknown
 	total int64 // read so far
 	ahead []byte
+	pace  providers.Pace // watches while a buffer is lent
 }
 
 var errTooLong = errors.New("the body is longer than its declared length")
@@ -152,11 +157,14 @@ func (r *partReader) readUntil(ctx context.Context, p []byte) (n int, eof bool, 
 		m, err := r.body.Read(p[n:])
 		n += m
 		r.total += int64(m)
+		slow := r.pace.Read(m)
 		switch {
 		case err == io.EOF:
 			return n, true, nil
 		case err != nil:
 			return n, false, err
+		case slow != nil:
+			return n, false, slow
 		case m > 0:
 			idle = 0
 		default:
@@ -171,22 +179,29 @@ func (r *partReader) readUntil(ctx context.Context, p []byte) (n int, eof bool, 
 // putWhole stores a body of one part.
 func (b *Bucket) putWhole(ctx context.Context, w writing, data []byte) (providers.Object, error) {
 	var out *awss3.PutObjectOutput
+	following, tries := following(ctx)
 	err := b.matching(w.opts.Condition, func(ifMatch *string) (err error) {
-		out, err = b.client.PutObject(ctx, &awss3.PutObjectInput{
+		out, err = b.client.PutObject(following, &awss3.PutObjectInput{
 			Bucket: &b.bucket, Key: b.full(w.key), Body: bytes.NewReader(data), ContentLength: new(int64(len(data))),
 			ContentType: optional(w.opts.ContentType), Metadata: w.metadata,
 			IfMatch: ifMatch, IfNoneMatch: absent(w.opts.Condition),
 		})
 		return err
 	})
+	size := int64(len(data))
+	if tries.lost.Load() && examine(err).kind() == providers.ErrPrecondition {
+		if s, ok := b.ownWrite(ctx, w.key, tries, data); ok {
+			return b.stored(w.key, size, w.opts, &s.obj.ETag, s.answer, middleware.Metadata{}), nil
+		}
+	}
 	if err != nil {
-		return providers.Object{}, b.writeError(ctx, "put", w.key, w.opts.Condition, err)
+		return providers.Object{}, b.uncertain(ctx, w.key, tries, written{size: size}, b.writeError(ctx, "put", w.key, w.opts.Condition, err))
 	}
 	a := answer{out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5}
 	if !b.crypt.confirmed(a) {
-		return providers.Object{}, b.unverified(ctx, "put", w.key, written{out.ETag, out.VersionId})
+		return providers.Object{}, b.unverified(ctx, "put", w.key, written{etag: out.ETag, version: out.VersionId, size: size, answered: true})
 	}
-	return b.stored(w.key, int64(len(data)), w.opts, out.ETag, a, out.ResultMetadata), nil
+	return b.stored(w.key, size, w.opts, out.ETag, a, out.ResultMetadata), nil
 }
 
 // stored is the Object of a finished write. Its time is that of the store's

@@ -90,6 +90,7 @@ func TestRequests(t *testing.T) {
 			}
 		}, "Put"},
 		{"put of one whole part", func() { put(t, b, "k3", big[:5<<20]) }, "Put"},
+		{"first put of three parts, with the probe", func() { large = put(t, b, "large", big) }, "Complete Complete Create Create Delete Get Part Part Part Part"},
 		{"put of three parts", func() { large = put(t, b, "large", big) }, "Complete Create Part Part Part"},
 		{"stat", func() { stat(t, b, "k") }, "Head"},
 		{"open", func() { read(t, b, "k") }, "Get"},
@@ -112,8 +113,11 @@ func TestRequests(t *testing.T) {
 		{"plain, known", func() { read(t, b, "plain/a") }, "Get"},
 		{"no key fits", func() { _, _ = b.Stat(t.Context(), "foreign/a") }, "Get Head Head Head Head"},
 		{"no key fits, known", func() { _, _, _ = b.Open(t.Context(), "foreign/a", providers.OpenOptions{}) }, ""},
-		{"large copy, verified afterwards", func() {
+		{"first large copy, with the probe", func() {
 			b.SetCopyLimits(5<<20, 5<<20)
+			_, _ = b.Copy(t.Context(), "large2", large, providers.CopyOptions{})
+		}, "Complete Complete Create Create DeleteBatch Get Head Head PartCopy PartCopy PartCopy PartCopy Put"},
+		{"large copy, verified afterwards", func() {
 			if _, err := b.Copy(t.Context(), "large2", large, providers.CopyOptions{}); err != nil {
 				t.Error(err)
 			}

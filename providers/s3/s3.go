@@ -87,12 +87,15 @@ type Bucket struct {
 	sums    bool // checksums when supported
 	buffers *providers.Buffers
 	journal *journal
-	gate    *providers.Gate
 	limits  limits
 
+	// The probes of a sealed remote: before its first write, its first upload
+	// in parts, its first copy in parts.
+	gate, gateParts, gatePartCopies *providers.Gate
+
 	// streamCopies is set once the store has shown that it cannot copy
-	// sealed objects itself.
-	streamCopies atomic.Bool
+	// sealed objects itself, streamLarge that it cannot in parts.
+	streamCopies, streamLarge atomic.Bool
 	// exists is set once any answer has shown that the bucket exists: HEAD
 	// answers 404 for a missing bucket and a missing key alike.
 	exists atomic.Bool
@@ -109,9 +112,11 @@ type limits struct {
 	// patience is how long a request without a body of note, its retries
 	// included, may take to be answered.
 	patience time.Duration
+	// answer is how long an answer to what was sent may take to begin.
+	answer time.Duration
 }
 
-var defaultLimits = limits{copyObject: 5 << 30, copyPart: 512 << 20, parts: 10_000, patience: 30 * time.Second}
+var defaultLimits = limits{copyObject: 5 << 30, copyPart: 512 << 20, parts: 10_000, patience: 30 * time.Second, answer: time.Minute}
 
 // Open opens a bucket. It talks to no server, but for aborting in the
 // background what an earlier process left (StateDir).
@@ -138,9 +143,9 @@ func Open(ctx context.Context, cfg Config) (*Bucket, error) {
 	if err := b.connect(ctx, cfg); err != nil {
 		return nil, err
 	}
-	b.gate = providers.NewGate(nil)
+	b.gate, b.gateParts, b.gatePartCopies = providers.NewGate(nil), providers.NewGate(nil), providers.NewGate(nil)
 	if cfg.Settings.Sealed() {
-		b.gate = providers.NewGate(b.Probe)
+		b.gate, b.gateParts, b.gatePartCopies = providers.NewGate(b.Probe), providers.NewGate(b.probeParts), providers.NewGate(b.probePartCopy)
 	}
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	b.close = cancel
@@ -202,7 +207,7 @@ func (b *Bucket) connect(ctx context.Context, cfg Config) error {
 		if o.Region == "" {
 			o.Region = "us-east-1"
 		}
-		o.APIOptions = append(o.APIOptions, b.crypt.attach)
+		o.APIOptions = append(o.APIOptions, b.crypt.attach, b.await, follow)
 		// The SDK's request log prints keys; there is no switch for it here.
 		o.ClientLogMode = 0
 		o.Logger = logging.Nop{}
@@ -252,6 +257,7 @@ func newRetryer() aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = 4
 		o.MaxBackoff = 4 * time.Second
+		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(noCertificateRetries)}, o.Retryables...)
 	})
 }
 

@@ -13,17 +13,6 @@ import (
 	"sealdav/sse"
 )
 
-// errNoAnswer ends a request that was not answered in time.
-var errNoAnswer = errors.New("no answer in time")
-
-// withPatience returns a context that ends when patience does, unless arrived
-// is called first.
-func (b *Bucket) withPatience(ctx context.Context) (_ context.Context, arrived func(), cancel func()) {
-	ctx, stop := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(b.limits.patience, func() { stop(errNoAnswer) })
-	return ctx, func() { timer.Stop() }, func() { timer.Stop(); stop(nil) }
-}
-
 // Stat implements providers.Bucket. A HEAD is answered without a body, so a
 // refusal that may be about keys, and the first 404, are looked into with a
 // GET of one byte.
@@ -87,6 +76,7 @@ type details struct {
 	etag        *string
 	contentType *string
 	metadata    map[string]string
+	headers     map[string]string
 	answer      answer
 }
 
@@ -94,8 +84,27 @@ func headDetails(out *awss3.HeadObjectOutput) details {
 	return details{
 		size: aws.ToInt64(out.ContentLength), modified: out.LastModified, etag: out.ETag,
 		contentType: out.ContentType, metadata: out.Metadata,
-		answer: answer{out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5},
+		headers: keptHeaders(out.CacheControl, out.ContentDisposition, out.ContentEncoding, out.ContentLanguage),
+		answer:  answer{out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5},
 	}
+}
+
+// keptHeaders are the headers of S3 that an Object has no field for.
+func keptHeaders(cacheControl, disposition, encoding, language *string) map[string]string {
+	var kept map[string]string
+	for name, value := range map[string]*string{
+		"cache-control": cacheControl, "content-disposition": disposition,
+		"content-encoding": encoding, "content-language": language,
+	} {
+		if aws.ToString(value) == "" {
+			continue
+		}
+		if kept == nil {
+			kept = make(map[string]string)
+		}
+		kept[name] = *value
+	}
+	return kept
 }
 
 // found makes an Object of what was told, and remembers the key that fitted:
@@ -105,7 +114,7 @@ func (b *Bucket) found(key string, c sse.Candidate, d details) providers.Object 
 	b.exists.Store(true)
 	obj := providers.Object{
 		Key: key, Size: d.size, ModTime: aws.ToTime(d.modified), ETag: entityTag(d.etag),
-		ContentType: aws.ToString(d.contentType), Metadata: decodeMetadata(d.metadata),
+		ContentType: aws.ToString(d.contentType), Metadata: decodeMetadata(d.metadata), Headers: d.headers,
 		Encryption: d.answer.describe(c.Place),
 	}
 	if obj.Encryption.Mode != providers.ModeCustomer {

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -26,8 +27,14 @@ func newHTTPClient(caFile, caBundle string, log *slog.Logger) (*http.Client, err
 	protocols.SetHTTP1(true)
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	transport := &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           dialer.DialContext,
+		Proxy: http.ProxyFromEnvironment,
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := dialer.DialContext(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			return sendingConn{conn}, nil
+		},
 		Protocols:             protocols,
 		TLSClientConfig:       &tls.Config{RootCAs: roots},
 		TLSHandshakeTimeout:   10 * time.Second,
@@ -35,9 +42,6 @@ func newHTTPClient(caFile, caBundle string, log *slog.Logger) (*http.Client, err
 		MaxIdleConnsPerHost:   64,
 		IdleConnTimeout:       90 * time.Second,
 		ExpectContinueTimeout: time.Second,
-		// A store may copy gigabytes before it answers; this only ends what
-		// will never be answered. Short operations have patience.
-		ResponseHeaderTimeout: 5 * time.Minute,
 		// Objects that are stored compressed are served as they are.
 		DisableCompression: true,
 		WriteBufferSize:    64 << 10,

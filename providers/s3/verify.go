@@ -1,23 +1,14 @@
 package s3
 
 import (
-	"context"
-	"errors"
-	"io/fs"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"sealdav/providers"
 	"sealdav/sse"
 )
-
-// cleanupTime bounds what is done, on a context of its own, to leave nothing
-// behind after a failure.
-const cleanupTime = 30 * time.Second
 
 // answer is what a store says about the encryption of an object.
 type answer struct {
@@ -89,47 +80,4 @@ func (e encryption) required(enc providers.Encryption) bool {
 		return enc.Mode == providers.ModeDSSE
 	}
 	return !e.settings.HasCustomerKeys() && enc.Mode != providers.ModeNone
-}
-
-// adviceUnverified explains a write that the store answered without sealing.
-const adviceUnverified = "the store accepted the write without confirming the encryption the remote asks for, so it may ignore encryption headers; nothing was kept. Use a store that supports this encryption, or change the remote's sse options"
-
-// written is an object that stands in the bucket and may have to go again.
-type written struct{ etag, version *string }
-
-// unverified removes what was written and returns the error that says so.
-func (b *Bucket) unverified(ctx context.Context, op, key string, w written) error {
-	e := &providers.Error{Op: op, Key: key, Kind: providers.ErrUnverified, Advice: adviceUnverified}
-	if err := b.discard(ctx, key, w); err != nil {
-		e.Err = err
-		e.Advice = "the store accepted the write without confirming the encryption the remote asks for, and what it wrote could not be removed again: remove that object by hand, it may lie there unencrypted"
-	}
-	return e
-}
-
-// discard removes an object that was written but not confirmed, unless
-// somebody has replaced it meanwhile. The store's answer to If-Match is asked
-// for but not relied on: MinIO and Ceph ignore it on DELETE.
-func (b *Bucket) discard(ctx context.Context, key string, w written) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
-	defer cancel()
-	b.keys.forget(key)
-	in := &awss3.DeleteObjectInput{Bucket: &b.bucket, Key: b.full(key)}
-	if aws.ToString(w.version) != "" {
-		in.VersionId = w.version
-	} else {
-		obj, err := b.Stat(ctx, key)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return nil
-		case err == nil && obj.ETag != entityTag(w.etag):
-			return nil
-		}
-		in.IfMatch = w.etag
-	}
-	_, err := b.client.DeleteObject(ctx, in)
-	if f := examine(err); err != nil && f.status != 404 && f.status != 412 {
-		return b.fail(ctx, "delete", key, err)
-	}
-	return nil
 }

@@ -49,6 +49,13 @@ func (k Key) MD5() *string {
 	return aws.String(base64.StdEncoding.EncodeToString(sum[:]))
 }
 
+// SHA256 is the base64 of the key's SHA-256, by which Azure and Cloud Storage
+// name it.
+func (k Key) SHA256() string {
+	sum := sha256.Sum256([]byte(k.raw))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
 // File writes the key to a file only its owner may read.
 func (k Key) File(t testing.TB) string {
 	t.Helper()

@@ -1,0 +1,181 @@
+package azure
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+
+	"sealdav/providers"
+)
+
+// maxPage is the most entries Azure puts on a page, and what it puts there
+// unless it is told otherwise.
+const maxPage = 5000
+
+// List implements providers.Bucket. The next page is asked for once this one
+// is used up; whether there is one is the store's word (NextMarker), never a
+// page's length: Azure may answer an empty page in the middle.
+func (b *Bucket) List(ctx context.Context, prefix string, opts providers.ListOptions) iter.Seq2[providers.Entry, error] {
+	return func(yield func(providers.Entry, error) bool) {
+		next := b.pages(prefix, opts)
+		var held []providers.Entry // sort behind their page
+		last, empty := "", true
+		for more := true; more; {
+			var p page
+			var err error
+			if p, more, err = b.listPage(ctx, prefix, next); err != nil {
+				yield(providers.Entry{}, err)
+				return
+			}
+			entries := append(held, b.entries(prefix, p, opts.Recursive)...)
+			slices.SortStableFunc(entries, func(x, y providers.Entry) int { return strings.Compare(x.Key, y.Key) })
+			ready := len(entries)
+			if more {
+				ready, _ = slices.BinarySearchFunc(entries, p.last(b.base)+"\x00", func(e providers.Entry, end string) int { return strings.Compare(e.Key, end) })
+			}
+			held = slices.Clone(entries[ready:])
+			for _, e := range entries[:ready] {
+				if !empty && e.Key == last {
+					continue // a folder of two pages, or a marker beside its folder blob
+				}
+				last, empty = e.Key, false
+				if !yield(e, nil) {
+					return
+				}
+			}
+		}
+		if empty {
+			b.listFolder(ctx, prefix, yield)
+		}
+	}
+}
+
+// listFolder shows the marker of an empty folder that is a blob without "/" at
+// its end, and so not in a listing of what begins with "dir/". Only where such
+// blobs have been seen is it looked for.
+func (b *Bucket) listFolder(ctx context.Context, prefix string, yield func(providers.Entry, error) bool) {
+	name, ok := strings.CutSuffix(prefix, "/")
+	if !ok || name == "" || !b.folders.Load() {
+		return
+	}
+	wait, _, cancel := withPatience(ctx)
+	defer cancel()
+	obj, err := b.statFolder(wait, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	yield(providers.Entry{Object: obj}, b.patient(ctx, "list", prefix, err))
+}
+
+// page is what both kinds of listing have on a page.
+type page struct {
+	blobs    []*container.BlobItem
+	prefixes []*container.BlobPrefix
+}
+
+// last is the last name on a page, as a key.
+func (p page) last(base string) string {
+	last := ""
+	if n := len(p.blobs); n > 0 {
+		last = value(p.blobs[n-1].Name)
+	}
+	if n := len(p.prefixes); n > 0 {
+		last = max(last, value(p.prefixes[n-1].Name))
+	}
+	return strings.TrimPrefix(last, base)
+}
+
+// pages returns what fetches one page after the other.
+func (b *Bucket) pages(prefix string, opts providers.ListOptions) func(context.Context) (page, bool, error) {
+	size := int32(maxPage)
+	if opts.PageSize > 0 {
+		size = int32(min(opts.PageSize, maxPage))
+	}
+	include, full := container.ListBlobsInclude{Metadata: true}, b.full(prefix)
+	if opts.Recursive {
+		pager := b.client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &full, Include: include, MaxResults: &size})
+		return func(ctx context.Context) (page, bool, error) {
+			out, err := pager.NextPage(ctx)
+			if err != nil || out.Segment == nil {
+				return page{}, false, err
+			}
+			return page{blobs: out.Segment.BlobItems}, pager.More(), nil
+		}
+	}
+	pager := b.client.NewListBlobsHierarchyPager("/", &container.ListBlobsHierarchyOptions{Prefix: &full, Include: include, MaxResults: &size})
+	return func(ctx context.Context) (page, bool, error) {
+		out, err := pager.NextPage(ctx)
+		if err != nil || out.Segment == nil {
+			return page{}, false, err
+		}
+		return page{blobs: out.Segment.BlobItems, prefixes: out.Segment.BlobPrefixes}, pager.More(), nil
+	}
+}
+
+func (b *Bucket) listPage(ctx context.Context, prefix string, next func(context.Context) (page, bool, error)) (page, bool, error) {
+	wait, _, cancel := withPatience(ctx)
+	defer cancel()
+	p, more, err := next(wait)
+	if err != nil {
+		if ctx.Err() == nil && wait.Err() != nil {
+			err = errNoAnswer
+		}
+		return page{}, false, b.fail(ctx, "list", prefix, err)
+	}
+	return p, more, nil
+}
+
+// entries turns a page into entries; folder blobs become markers, and fold as
+// those do.
+func (b *Bucket) entries(prefix string, p page, recursive bool) []providers.Entry {
+	entries := make([]providers.Entry, 0, len(p.blobs)+len(p.prefixes))
+	dir := func(key string) providers.Entry {
+		return providers.Entry{Object: providers.Object{Key: key}, Dir: true}
+	}
+	for _, item := range p.blobs {
+		key, ok := b.own(item.Name)
+		if !ok || item.Properties == nil {
+			continue
+		}
+		f := b.listed(key, item)
+		switch {
+		case !f.folder:
+			entries = append(entries, providers.Entry{Object: f.Object})
+		case recursive:
+			entries = append(entries, providers.Entry{Object: f.asMarker()})
+		case key+"/" != prefix:
+			entries = append(entries, dir(key+"/"))
+		}
+	}
+	for _, folder := range p.prefixes {
+		if key, ok := b.own(folder.Name); ok {
+			entries = append(entries, dir(key))
+		}
+	}
+	return entries
+}
+
+func (b *Bucket) listed(key string, item *container.BlobItem) found {
+	props := item.Properties
+	d := details{
+		size: value(props.ContentLength), modified: value(props.LastModified), etag: props.ETag,
+		contentType: value(props.ContentType), metadata: item.Metadata,
+		answer: answer{props.ServerEncrypted, props.CustomerProvidedKeySHA256, props.EncryptionScope},
+	}
+	if value(props.ResourceType) == "directory" {
+		d.metadata = map[string]*string{folderMetadata: new("true")}
+	}
+	return b.found(key, d)
+}
+
+// own is a blob's name as a key of ours; ok is false for the prefix itself and
+// for sealdav's own blobs.
+func (b *Bucket) own(full *string) (key string, ok bool) {
+	key, ok = strings.CutPrefix(value(full), b.base)
+	return key, ok && key != "" && !strings.HasPrefix(key, providers.ReservedPrefix)
+}

@@ -1,0 +1,141 @@
+package azure
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+
+	"sealdav/providers"
+	"sealdav/sse"
+)
+
+// patience is how long a request without a body of note, its retries
+// included, may take to be answered.
+const patience = 30 * time.Second
+
+// errNoAnswer ends a request that was not answered in time.
+var errNoAnswer = errors.New("no answer in time")
+
+// withPatience returns a context that ends when patience does, unless arrived
+// is called first.
+func withPatience(ctx context.Context) (_ context.Context, arrived func(), cancel func()) {
+	ctx, stop := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(patience, func() { stop(errNoAnswer) })
+	return ctx, func() { timer.Stop() }, func() { timer.Stop(); stop(nil) }
+}
+
+// Stat implements providers.Bucket: one HEAD, whose refusal tells what is
+// wrong. A marker "dir/" that is not there may be a folder blob "dir".
+func (b *Bucket) Stat(ctx context.Context, key string) (providers.Object, error) {
+	if err := b.checkKey("stat", key); err != nil {
+		return providers.Object{}, err
+	}
+	wait, _, cancel := withPatience(ctx)
+	defer cancel()
+	obj, _, err := b.head(wait, "stat", key)
+	if name, marker := strings.CutSuffix(key, "/"); marker && name != "" && errors.Is(err, fs.ErrNotExist) {
+		obj, err = b.statFolder(wait, name)
+	}
+	return obj, b.patient(ctx, "stat", key, err)
+}
+
+// statFolder describes the marker that the folder blob name stands for.
+func (b *Bucket) statFolder(ctx context.Context, name string) (providers.Object, error) {
+	_, found, err := b.headAny(ctx, "stat", name)
+	if err == nil && !found.folder {
+		err = providers.NotExist("stat", name+"/")
+	}
+	if e, ok := errors.AsType[*providers.Error](err); ok {
+		e.Key = name + "/"
+	}
+	if err != nil {
+		return providers.Object{}, err
+	}
+	return found.asMarker(), nil
+}
+
+// head describes a blob, which must not stand for a folder.
+func (b *Bucket) head(ctx context.Context, op, key string) (providers.Object, *blob.GetPropertiesResponse, error) {
+	out, found, err := b.headAny(ctx, op, key)
+	if err == nil && found.folder {
+		err = providers.NotExist(op, key)
+	}
+	if err != nil {
+		return providers.Object{}, nil, err
+	}
+	return found.Object, out, nil
+}
+
+func (b *Bucket) headAny(ctx context.Context, op, key string) (out *blob.GetPropertiesResponse, found found, err error) {
+	client := b.client.NewBlobClient(b.full(key))
+	err = b.reading(ctx, op, key, "", func(c sse.Candidate) error {
+		resp, err := client.GetProperties(ctx, &blob.GetPropertiesOptions{CPKInfo: b.crypt.read(c.Key)})
+		if err != nil {
+			return err
+		}
+		out = &resp
+		found = b.found(key, details{
+			size: value(resp.ContentLength), modified: value(resp.LastModified), etag: resp.ETag,
+			contentType: value(resp.ContentType), metadata: resp.Metadata,
+			answer: answer{resp.IsServerEncrypted, resp.EncryptionKeySHA256, resp.EncryptionScope},
+		})
+		return nil
+	})
+	return out, found, err
+}
+
+// details are what HEAD, GET and a listing tell about a blob.
+type details struct {
+	size        int64
+	modified    time.Time
+	etag        *azcore.ETag
+	contentType string
+	metadata    map[string]*string
+	answer      answer
+}
+
+// found is a blob that was seen; folder says that it stands for a folder and
+// has no "/" at its end.
+type found struct {
+	providers.Object
+	folder bool
+}
+
+// found makes an Object of what was told, and remembers the key it lies under.
+func (b *Bucket) found(key string, d details) found {
+	metadata, folder := decodeMetadata(d.metadata)
+	f := found{folder: folder && !strings.HasSuffix(key, "/"), Object: providers.Object{
+		Key: key, Size: d.size, ModTime: d.modified.UTC().Truncate(time.Second), ETag: entityTag(d.etag),
+		ContentType: d.contentType, Metadata: metadata, Encryption: b.crypt.describe(d.answer),
+	}}
+	if f.folder {
+		b.folders.Store(true)
+	}
+	c, _ := b.crypt.place(value(d.answer.keySHA256))
+	if !c.Key.IsZero() || value(d.answer.keySHA256) == "" {
+		b.keys.fitted(key, f.ETag, c.Key)
+	}
+	return f
+}
+
+// asMarker is the Object of the marker that a folder blob stands for.
+func (f found) asMarker() providers.Object {
+	obj := f.Object
+	obj.Key += "/"
+	obj.Size = 0
+	return obj
+}
+
+// entityTag puts an ETag into its quotes, which listings leave out.
+func entityTag(tag *azcore.ETag) string {
+	t := string(value(tag))
+	if t == "" || strings.HasPrefix(t, `"`) {
+		return t
+	}
+	return `"` + strings.TrimSuffix(strings.TrimPrefix(t, `W/"`), `"`) + `"`
+}

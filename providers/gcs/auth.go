@@ -1,0 +1,120 @@
+package gcs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"sync"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/google"
+)
+
+// scope lets the credentials read and write objects, and not change who may.
+const scope = "https://www.googleapis.com/auth/devstorage.read_write"
+
+// signer puts credentials into requests. They are looked for with the first
+// request: application default credentials may have to ask a metadata server.
+type signer struct {
+	find func(context.Context) (*google.Credentials, error) // nil: anonymous
+	http *http.Client                                       // to fetch tokens with
+
+	mu     sync.Mutex // held while looking
+	tokens oauth2.TokenSource
+	quota  string // the project that is billed, "" the bucket's
+}
+
+// newSigner reads the credentials file, so that a wrong one is an error at the
+// start.
+func newSigner(file string, anonymous bool, client *http.Client) (*signer, error) {
+	// Fetching a token knows no context of a request.
+	s := &signer{http: &http.Client{Transport: client.Transport, CheckRedirect: client.CheckRedirect, Timeout: patience}}
+	switch {
+	case anonymous:
+	case file != "":
+		text, kind, err := readCredentials(file)
+		if err != nil {
+			return nil, err
+		}
+		s.find = func(ctx context.Context) (*google.Credentials, error) {
+			return google.CredentialsFromJSONWithType(ctx, text, kind, scope)
+		}
+	default:
+		s.find = func(ctx context.Context) (*google.Credentials, error) {
+			return google.FindDefaultCredentials(ctx, scope)
+		}
+	}
+	return s, nil
+}
+
+// readCredentials reads a credentials file and its type. The file is the
+// operator's own, so every type that there is will do.
+func readCredentials(file string) ([]byte, google.CredentialsType, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, "", fmt.Errorf("gcs: credentials_file: %w", err)
+	}
+	var head struct {
+		Type google.CredentialsType `json:"type"`
+	}
+	if json.Unmarshal(text, &head) != nil { // its error may show what is in the file
+		return nil, "", fmt.Errorf("gcs: credentials_file: %s is not JSON", file)
+	}
+	switch head.Type {
+	case google.ServiceAccount, google.AuthorizedUser, google.ExternalAccount,
+		google.ExternalAccountAuthorizedUser, google.ImpersonatedServiceAccount:
+		return text, head.Type, nil
+	}
+	return nil, "", fmt.Errorf("gcs: credentials_file: %s does not hold credentials of a type that is known", file)
+}
+
+// errCredentials is the cause of a request that could not be signed.
+var errCredentials = errors.New("no credentials")
+
+// sign adds the token. An error of it matches errCredentials, or has an
+// oauth2.RetrieveError or the network's error as its cause.
+func (s *signer) sign(ctx context.Context, req *http.Request) error {
+	if s.find == nil {
+		return nil
+	}
+	tokens, quota, err := s.source(ctx)
+	if err != nil {
+		return err
+	}
+	token, err := tokens.Token()
+	if err != nil {
+		return err
+	}
+	token.SetAuthHeader(req)
+	if quota != "" {
+		req.Header.Set("X-Goog-User-Project", quota)
+	}
+	return nil
+}
+
+func (s *signer) source(ctx context.Context) (oauth2.TokenSource, string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.tokens != nil {
+		return s.tokens, s.quota, nil
+	}
+	// The source outlives this request, and so must its context.
+	creds, err := s.find(context.WithValue(context.WithoutCancel(ctx), oauth2.HTTPClient, s.http))
+	if err != nil {
+		return nil, "", fmt.Errorf("%w: %w", errCredentials, err)
+	}
+	s.quota = os.Getenv("GOOGLE_CLOUD_QUOTA_PROJECT")
+	if s.quota == "" {
+		var file struct {
+			QuotaProject string `json:"quota_project_id"`
+		}
+		if json.Unmarshal(creds.JSON, &file) == nil {
+			s.quota = file.QuotaProject
+		}
+	}
+	s.tokens = oauth2.ReuseTokenSource(nil, creds.TokenSource)
+	return s.tokens, s.quota, nil
+}
