@@ -78,6 +78,7 @@ func (s *serve) run(ctx context.Context, c *cli, args []string) error {
 	if s.level != nil {
 		cfg.Server.LogLevel = *s.level
 	}
+	limitMemory(int64(cfg.Server.MaxTransferMemory))
 	log := c.logger(cfg.Server.LogLevel)
 	remotes, err := openRemotes(ctx, cfg, log)
 	defer closeRemotes(remotes, log)
