@@ -82,7 +82,7 @@ var rows = []*row{
 		limit: func(b *testing.B, s *site, l *limit) float64 {
 			return small(func(int) { s.getObject(b, l, "ranges", randomRange(), rangeSize) }, 1)
 		}},
-	{name: "GET 1 GiB", unit: "MB/s", more: true, samples: 7, rclone: 0, cpu: true,
+	{name: "GET 1 GiB", unit: "MB/s", more: true, samples: 5, rclone: 5, cpu: true,
 		prepare: func(b *testing.B, s *site) { s.putParts(b, s.fill, "big", largeSize) },
 		peer: func(b *testing.B, s *site, p *peer) float64 {
 			return rate(func() { get(b, p.url+"/big", "", &largeSize) })
@@ -160,7 +160,7 @@ func memoryResults(b *testing.B, lazy func() *site) []*result {
 	measure(memoryRows[0], func(b *testing.B, r *result) {
 		s := lazy()
 		for _, p := range s.peers {
-					s.restart(b, p)
+			s.restart(b, p)
 			add(r, p.name, memory(b, p.process.PID(), "VmRSS"))
 			p.stop()
 		}
@@ -168,7 +168,7 @@ func memoryResults(b *testing.B, lazy func() *site) []*result {
 	measure(memoryRows[1], func(b *testing.B, r *result) {
 		s := lazy()
 		p := s.peers[0]
-			s.restart(b, p)
+		s.restart(b, p)
 		at(16, 16, func(i int) { put(b, fmt.Sprintf("%s/up-%d", p.url, i), 256<<20) })
 		add(r, p.name, memory(b, p.process.PID(), "VmHWM"))
 		p.stop()
