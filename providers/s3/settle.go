@@ -25,6 +25,7 @@ const (
 	adviceRemoved    = "the store accepted the write without confirming the encryption the remote asks for, so it may ignore encryption headers; what it wrote was removed again, and an object that it replaced is gone with it unless the bucket keeps versions. Use a store that supports this encryption, or change the remote's sse options"
 	adviceSealed     = "the store accepted the write without confirming the encryption the remote asks for; what lies there now is encrypted so all the same. Write it again"
 	adviceNotRemoved = "the store did not confirm the encryption the remote asks for, and what it wrote could not be removed again: remove that object by hand, it may lie there unencrypted"
+	adviceAnother    = "the store did not confirm the encryption the remote asks for; what lies there now is not encrypted so, and was left, for it is not what was written: look at it"
 	adviceNotSeen    = "the store did not say what became of the write, nor what lies there now: if that is new, it may be unencrypted; look at it once the store answers again"
 	adviceOnlyCopy   = "the store did not confirm the encryption the remote asks for, and the object may lie there unencrypted. It was not removed, for it is the only copy: renaming it on this drive seals it, if the store does again"
 )
@@ -123,6 +124,8 @@ func (b *Bucket) settle(ctx context.Context, key string, w written) (sealed bool
 		return false, b.left(ctx, key, adviceNotSeen, err)
 	case b.crypt.confirmed(s.answer):
 		return true, nil
+	case !w.wroteIt(s) && w.answered:
+		return false, b.left(ctx, key, adviceAnother, nil)
 	case !w.wroteIt(s):
 		return false, nil
 	case w.onlyCopy:
