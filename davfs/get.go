@@ -254,37 +254,13 @@ var copyBuffers = sync.Pool{New: func() any { return new([256 << 10]byte) }}
 func (q *request) send(content io.Reader, length int64) error {
 	buf := copyBuffers.Get().(*[256 << 10]byte)
 	defer copyBuffers.Put(buf)
-	n, err := copyFilled(q.w, content, buf[:])
+	// Nothing but Write is shown of the client's side: its ReadFrom would use a
+	// small buffer of its own.
+	n, err := io.CopyBuffer(struct{ io.Writer }{q.w}, content, buf[:])
 	if err == nil && n != length {
 		err = fmt.Errorf("store sent %d bytes of %d: %w", n, length, io.ErrUnexpectedEOF)
 	}
 	return err
-}
-
-// writeAtLeast is how much is gathered for a write to the client, unless the
-// content ends: a store's TLS gives 16 KiB at a time.
-const writeAtLeast = 64 << 10
-
-// copyFilled is io.CopyBuffer with fewer and larger writes.
-func copyFilled(dst io.Writer, src io.Reader, buf []byte) (n int64, err error) {
-	for {
-		filled := 0
-		for filled < writeAtLeast && err == nil {
-			var m int
-			m, err = src.Read(buf[filled:])
-			filled += m
-		}
-		m, writeErr := dst.Write(buf[:filled])
-		n += int64(m)
-		switch {
-		case writeErr != nil:
-			return n, writeErr
-		case err == io.EOF:
-			return n, nil
-		case err != nil:
-			return n, err
-		}
-	}
 }
 
 // index answers GET and HEAD for a folder with a page. It is streamed through

@@ -2,6 +2,7 @@ package providers
 
 import (
 	"context"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -77,17 +78,23 @@ func (b *Buffers) take() *[]byte {
 	defer b.mu.Unlock()
 	if n := len(b.free); n > 0 {
 		p := b.free[n-1]
+		b.free[n-1] = nil
 		b.free = b.free[:n-1]
 		return p
 	}
 	return new(make([]byte, b.size))
 }
 
-// release frees the buffers, so that an idle server is a small one.
+// release frees the buffers, so that an idle server is a small one. Without
+// FreeOSMemory the process would keep the memory for minutes.
 func (b *Buffers) release() {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.slots) == 0 {
+	idle := len(b.slots) == 0 && len(b.free) > 0
+	if idle {
 		b.free = nil
+	}
+	b.mu.Unlock()
+	if idle {
+		debug.FreeOSMemory()
 	}
 }

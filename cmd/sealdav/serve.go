@@ -117,6 +117,7 @@ func closeRemotes(remotes []davfs.Remote, log *slog.Logger) {
 // serveRemotes serves until the process is told to end. ready is called with
 // the address once it can be reached.
 func serveRemotes(ctx context.Context, cfg *config.Config, remotes []davfs.Remote, log *slog.Logger, ready func(url string)) error {
+	limitMemory(int64(cfg.Server.MaxTransferMemory))
 	system, err := openLocks(cfg.Server.State)
 	if err != nil {
 		return usageError{err}

@@ -29,7 +29,7 @@ func (b *Bucket) Open(ctx context.Context, key string, opts providers.OpenOption
 func (b *Bucket) content(ctx context.Context, o *opened, opts providers.OpenOptions) (io.ReadCloser, error) {
 	if b.requireEncrypted && o.header == nil && !o.info.IsDir() {
 		return nil, &providers.Error{Kind: providers.ErrPlain,
-			Advice: "The file is not encrypted, and the remote is set to require_encrypted. Move it, or copy it, within the remote, which seals it."}
+			Advice: "The file is not encrypted, and the remote is set to require_encrypted. Renaming it on this drive seals it."}
 	}
 	if err := checkConditions(o.obj, opts); err != nil {
 		return nil, err

@@ -24,7 +24,10 @@ func (b *Bucket) WrapTransport(wrap func(http.RoundTripper) http.RoundTripper) {
 	b.http.Transport = wrap(b.http.Transport)
 }
 
-// WaitBackground waits for what Open began in the background.
+// SetAbortPause lowers how long an abort that failed waits to be tried again.
+func (b *Bucket) SetAbortPause(d time.Duration) { b.limits.abortPause = d }
+
+// WaitBackground waits until there is no work in the background.
 func (b *Bucket) WaitBackground() { b.work.Wait() }
 
 // StreamsCopies reports whether the probe found that the store does not copy

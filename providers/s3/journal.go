@@ -71,8 +71,8 @@ func (b *Bucket) openJournal(ctx context.Context, stateDir string) error {
 // sweep aborts an upload that nobody owns.
 func (b *Bucket) sweep(ctx context.Context, entry *journalEntry, r record) {
 	if err := b.abortUpload(ctx, r.Key, &r.UploadID); err != nil {
-		b.log.Warn("multipart upload of an earlier process not aborted", "err", err)
-		entry.release()
+		b.log.Warn("multipart upload of an earlier process not aborted; will be tried again", "err", err)
+		b.oweAbort(owedAbort{entry: entry, key: r.Key, id: r.UploadID})
 		return
 	}
 	b.log.Info("multipart upload of an earlier process aborted")

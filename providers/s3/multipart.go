@@ -282,9 +282,8 @@ func (u *upload) abort(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
 	if err := u.b.abortUpload(ctx, *u.b.full(u.key), u.id); err != nil {
-		// The journal still has it, for the next start.
-		u.b.log.Warn("multipart upload not aborted", "op", u.op, "err", err)
-		u.entry.release()
+		u.b.log.Warn("multipart upload not aborted; will be tried again", "op", u.op, "err", err)
+		u.b.oweAbort(owedAbort{entry: u.entry, key: *u.b.full(u.key), id: aws.ToString(u.id)})
 		return
 	}
 	u.entry.done()

@@ -75,7 +75,7 @@ func (b *Bucket) checkEmpty(ctx context.Context, key string, c sse.Candidate, d 
 
 func plain(op, key string) error {
 	return &providers.Error{Op: op, Key: key, Kind: providers.ErrPlain,
-		Advice: "the object is not encrypted, and the remote is set to require_encrypted; move it, or copy it, within the remote, which seals it"}
+		Advice: "the object is not encrypted, and the remote is set to require_encrypted; renaming it on this drive seals it"}
 }
 
 func (b *Bucket) getInput(key string, opts providers.OpenOptions) *awss3.GetObjectInput {

@@ -100,8 +100,11 @@ type Bucket struct {
 	// answers 404 for a missing bucket and a missing key alike.
 	exists atomic.Bool
 
-	close context.CancelFunc
-	work  sync.WaitGroup // background work, ended by close
+	owed owed // aborts of uploads
+
+	background context.Context // of the work that close ends
+	close      context.CancelFunc
+	work       sync.WaitGroup
 }
 
 // limits are S3's own and ours; a test lowers them.
@@ -114,9 +117,11 @@ type limits struct {
 	patience time.Duration
 	// answer is how long an answer to what was sent may take to begin.
 	answer time.Duration
+	// abortPause is the first pause before an abort that failed is tried again.
+	abortPause time.Duration
 }
 
-var defaultLimits = limits{copyObject: 5 << 30, copyPart: 512 << 20, parts: 10_000, patience: providers.Patience, answer: time.Minute}
+var defaultLimits = limits{copyObject: 5 << 30, copyPart: 512 << 20, parts: 10_000, patience: providers.Patience, answer: time.Minute, abortPause: 10 * time.Second}
 
 // Open opens a bucket. It talks to no server, but for aborting in the
 // background what an earlier process left (StateDir).
@@ -148,7 +153,7 @@ func Open(ctx context.Context, cfg Config) (*Bucket, error) {
 		b.gate, b.gateParts, b.gatePartCopies = providers.NewGate(b.Probe), providers.NewGate(b.probeParts), providers.NewGate(b.probePartCopy)
 	}
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	b.close = cancel
+	b.background, b.close = background, cancel
 	if err := b.openJournal(background, cfg.StateDir); err != nil {
 		cancel()
 		return nil, err
@@ -158,6 +163,7 @@ func Open(ctx context.Context, cfg Config) (*Bucket, error) {
 
 // Close ends the background work and the idle connections.
 func (b *Bucket) Close() error {
+	b.owed.close()
 	b.close()
 	b.work.Wait()
 	b.http.CloseIdleConnections()

@@ -1,7 +1,6 @@
 package s3
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -34,7 +33,7 @@ func newHTTPClient(caFile, caBundle string, log *slog.Logger) (*http.Client, err
 			if err != nil {
 				return nil, err
 			}
-			return sendingConn{&bufferedConn{Conn: conn, in: bufio.NewReaderSize(conn, readBuffer)}}, nil
+			return sendingConn{conn}, nil
 		},
 		Protocols:             protocols,
 		TLSClientConfig:       &tls.Config{RootCAs: roots},
@@ -46,25 +45,13 @@ func newHTTPClient(caFile, caBundle string, log *slog.Logger) (*http.Client, err
 		// Objects that are stored compressed are served as they are.
 		DisableCompression: true,
 		WriteBufferSize:    64 << 10,
-		ReadBufferSize:     16 << 10, // what TLS gives at a time
+		ReadBufferSize:     64 << 10,
 	}
 	return &http.Client{
 		Transport:     &loggingTransport{next: transport, log: log},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}, nil
 }
-
-// readBuffer is the size of a connection's buffer. TLS asks the connection for
-// a record of 16 KiB at a time, which is a system call each, and often a wait.
-const readBuffer = 128 << 10
-
-// bufferedConn reads ahead of what TLS asks for.
-type bufferedConn struct {
-	net.Conn
-	in *bufio.Reader
-}
-
-func (c *bufferedConn) Read(p []byte) (int, error) { return c.in.Read(p) }
 
 // rootCAs is the system's pool (SSL_CERT_FILE and SSL_CERT_DIR are honoured
 // there) and the authorities in the given PEM files; nil is the system's.

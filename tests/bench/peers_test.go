@@ -56,6 +56,7 @@ func newSite(b *testing.B) *site {
 	s.proxy = testserver.NewProxy(b, s.store)
 	s.bucket = s.store.NewBucket(b)
 	s.fill = &limit{client: s.client(s.store.Endpoint)}
+	s.putObject(b, s.fill, "warm/up", 1)
 	s.direct = &limit{name: "SDK", client: s.client(s.proxy.Endpoint)}
 	process, url := startPassThrough(b, s.proxy.S3)
 	s.passed = &limit{name: "pass-through", client: s.client(url), pid: process.PID()}

@@ -111,17 +111,14 @@ var rows = []*row{
 }
 
 func fillLarge(b *testing.B, s *site) {
-	s.putObject(b, s.fill, "warm/up", 1)
 	s.fillFolder(b, "large/", folderSize, 1)
 }
 
 func fillSmall(b *testing.B, s *site) {
-	s.putObject(b, s.fill, "warm/up", 1)
 	s.fillFolder(b, "small/", smallCount, smallSize)
 }
 
 func fillTree(b *testing.B, s *site) {
-	s.putObject(b, s.fill, "warm/up", 1)
 	s.fillFolder(b, "tree/", treeSize, smallSize)
 }
 
@@ -163,7 +160,6 @@ func memoryResults(b *testing.B, lazy func() *site) []*result {
 	measure(memoryRows[0], func(b *testing.B, r *result) {
 		s := lazy()
 		for _, p := range s.peers {
-			s.putObject(b, s.fill, "warm/up", 1)
 			s.restart(b, p)
 			add(r, p.name, memory(b, p.process.PID(), "VmRSS"))
 			p.stop()
@@ -172,7 +168,6 @@ func memoryResults(b *testing.B, lazy func() *site) []*result {
 	measure(memoryRows[1], func(b *testing.B, r *result) {
 		s := lazy()
 		p := s.peers[0]
-		s.putObject(b, s.fill, "warm/up", 1)
 		s.restart(b, p)
 		at(16, 16, func(i int) { put(b, fmt.Sprintf("%s/up-%d", p.url, i), 256<<20) })
 		add(r, p.name, memory(b, p.process.PID(), "VmHWM"))
