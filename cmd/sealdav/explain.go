@@ -35,6 +35,12 @@ var explanations = []explanation{
 		}},
 	{providers.ErrCredentials, "the store does not accept the credentials",
 		func(r config.Remote) string {
+			switch r.URL.Store {
+			case sse.GCS:
+				return "set credentials_file of " + table(r) + ", or GOOGLE_APPLICATION_CREDENTIALS, or run: gcloud auth application-default login"
+			case sse.Azure:
+				return "set account_key, sas_token or connection_string of " + table(r) + ", or log in: az login; a SAS may have expired, and the clock of this server be wrong"
+			}
 			return "set access_key_id and secret_access_key (and session_token, if they are temporary) of " + table(r) + ", or profile, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, to those of the store; whether it takes them: aws sts get-caller-identity, or a listing with the store's own tool"
 		}},
 	{errors.ErrUnsupported, "the store has no encryption of the kind the remote asks for, or it is not set up there",

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"sealdav/providers"
 )
 
 // attempts follows one write through its retries, for the SDK returns only how
@@ -36,8 +38,19 @@ func (follow) Do(req *policy.Request) (*http.Response, error) {
 	if a, ok := req.Raw().Context().Value(attemptsKey{}).(*attempts); ok && answerLost(resp, err) {
 		a.lost.Store(true)
 	}
+	if providers.CertificateAdvice(err) != "" {
+		err = errCertificate{err}
+	}
 	return resp, err
 }
+
+// errCertificate is not cured by trying again.
+type errCertificate struct{ error }
+
+func (e errCertificate) Unwrap() error { return e.error }
+
+// NonRetriable tells the SDK so.
+func (errCertificate) NonRetriable() {}
 
 // answerLost reports whether an attempt may have been carried out although
 // nothing says so: it was sent, and no answer says that it was refused.
@@ -48,5 +61,5 @@ func answerLost(resp *http.Response, err error) bool {
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
 		return false
 	}
-	return true
+	return providers.CertificateAdvice(err) == ""
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -14,6 +15,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
+
+	"sealdav/providers"
 )
 
 // tokenScope is what a token must be good for.
@@ -55,8 +58,11 @@ func (cfg Config) withEnvironment() Config {
 // every header and parameter redacted that is not on its own list: keys,
 // signatures and the sources of copies are not.
 func (b *Bucket) connect(cfg Config) (err error) {
-	if b.http, err = newHTTPClient(cfg.CAFile, b.log); err != nil {
-		return err
+	if b.http, err = providers.NewHTTPClient(providers.ClientOptions{
+		CAFiles: []string{cfg.CAFile}, AnswerTimeout: answerTimeout, Log: b.log,
+		Wrap: func(next http.RoundTripper) http.RoundTripper { return &lendingTransport{next} },
+	}); err != nil {
+		return fmt.Errorf("azure: %w", err)
 	}
 	options := &container.ClientOptions{ClientOptions: azcore.ClientOptions{
 		Transport:        b.http,

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
@@ -96,6 +97,10 @@ type limits struct {
 }
 
 var azureLimits = limits{copyBlob: 5000 << 20, copyBlock: 512 << 20, blocks: 50_000, batch: 256}
+
+// answerTimeout ends what will never be answered: a store may copy gigabytes
+// before it answers. Short operations have patience.
+const answerTimeout = 5 * time.Minute
 
 // Open opens a container. It talks to no server.
 func Open(_ context.Context, cfg Config) (*Bucket, error) {

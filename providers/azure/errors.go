@@ -143,7 +143,7 @@ var kinds = map[string]error{
 	"InvalidRange":          providers.ErrRange,
 
 	"AccountIsDisabled":                  fs.ErrPermission,
-	"InvalidAuthenticationInfo":          fs.ErrPermission,
+	"InvalidAuthenticationInfo":          providers.ErrCredentials,
 	"KeyBasedAuthenticationNotPermitted": fs.ErrPermission,
 	"PublicAccessNotPermitted":           fs.ErrPermission,
 	"BlobImmutableDueToPolicy":           fs.ErrPermission,
@@ -180,14 +180,14 @@ var kinds = map[string]error{
 	"InsufficientAccountPermissions":     fs.ErrPermission,
 	"UnauthorizedBlobOverwrite":          fs.ErrPermission,
 	"AuthorizationFailure":               fs.ErrPermission,
-	"AuthenticationFailed":               fs.ErrPermission,
-	"NoAuthenticationInformation":        fs.ErrPermission,
+	"AuthenticationFailed":               providers.ErrCredentials,
+	"NoAuthenticationInformation":        providers.ErrCredentials,
 }
 
 // statuses are the kinds of answers without a known code.
 var statuses = map[int]error{
 	http.StatusNotModified:                  providers.ErrNotModified,
-	http.StatusUnauthorized:                 fs.ErrPermission,
+	http.StatusUnauthorized:                 providers.ErrCredentials,
 	http.StatusForbidden:                    fs.ErrPermission,
 	http.StatusNotFound:                     fs.ErrNotExist,
 	http.StatusMethodNotAllowed:             errors.ErrUnsupported,
@@ -205,7 +205,7 @@ func (f *failure) kind() error {
 		return k
 	}
 	if f.login {
-		return fs.ErrPermission
+		return providers.ErrCredentials
 	}
 	if k, ok := statuses[f.status]; ok {
 		return k
@@ -311,6 +311,8 @@ func (b *Bucket) advice(f *failure) string {
 		return "the store speaks an older version of the protocol than 2026-06-06"
 	case f.status >= 300 && f.status < 400 && f.status != http.StatusNotModified:
 		return "the store sent the request to another place, where keys and credentials are not carried: set the remote's endpoint to the account's own"
+	case f.status == 0 && providers.CertificateAdvice(f.err) != "":
+		return providers.CertificateAdvice(f.err)
 	case f.status == 0:
 		return adviceUnreachable
 	}

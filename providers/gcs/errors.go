@@ -149,7 +149,7 @@ func innermost(err error) error {
 func (f *failure) mayPass() bool {
 	switch f.status {
 	case 0:
-		return !f.signing && f.err != nil && !errors.Is(f.err, context.Canceled) && !isCertificate(f.err)
+		return !f.signing && f.err != nil && !errors.Is(f.err, context.Canceled) && providers.CertificateAdvice(f.err) == ""
 	case http.StatusRequestTimeout, http.StatusTooManyRequests:
 		return true
 	}
@@ -165,7 +165,7 @@ func (f *failure) answerLost() bool {
 	if op, ok := errors.AsType[*net.OpError](f.err); ok && op.Op == "dial" {
 		return false
 	}
-	return !f.signing && f.err != nil && !isCertificate(f.err)
+	return !f.signing && f.err != nil && providers.CertificateAdvice(f.err) == ""
 }
 
 // keyReasons are those of a request whose key, or want of one, does not fit
@@ -191,12 +191,12 @@ var kinds = map[string]error{
 	"noSuchKey":    fs.ErrNotExist,
 	"noSuchBucket": providers.ErrUnavailable,
 
-	"required":                     fs.ErrPermission,
-	"authError":                    fs.ErrPermission,
-	"authenticationRequired":       fs.ErrPermission,
-	"missingSecurityHeader":        fs.ErrPermission,
-	"expiredToken":                 fs.ErrPermission,
-	"invalidSecurity":              fs.ErrPermission,
+	"required":                     providers.ErrCredentials,
+	"authError":                    providers.ErrCredentials,
+	"authenticationRequired":       providers.ErrCredentials,
+	"missingSecurityHeader":        providers.ErrCredentials,
+	"expiredToken":                 providers.ErrCredentials,
+	"invalidSecurity":              providers.ErrCredentials,
 	"accessDenied":                 fs.ErrPermission,
 	"forbidden":                    fs.ErrPermission,
 	"insufficientPermissions":      fs.ErrPermission,
@@ -232,7 +232,7 @@ var kinds = map[string]error{
 // statuses are the kinds of answers without a known reason.
 var statuses = map[int]error{
 	http.StatusNotModified:                  providers.ErrNotModified,
-	http.StatusUnauthorized:                 fs.ErrPermission,
+	http.StatusUnauthorized:                 providers.ErrCredentials,
 	http.StatusForbidden:                    fs.ErrPermission,
 	http.StatusNotFound:                     fs.ErrNotExist,
 	http.StatusMethodNotAllowed:             errors.ErrUnsupported,
@@ -252,7 +252,7 @@ func (f *failure) kind() error {
 		return providers.ErrKey
 	}
 	if errors.Is(f.err, errCredentials) {
-		return fs.ErrPermission
+		return providers.ErrCredentials
 	}
 	if k, ok := statuses[f.status]; ok {
 		return k
@@ -333,6 +333,8 @@ func (b *Bucket) advice(f *failure) string {
 		return "the store sent the request to another place, where keys and credentials are not carried: check the remote's endpoint"
 	case f.signing:
 		return "no token could be fetched with the remote's credentials; check the network to Google's token servers, or to the metadata server"
+	case f.status == 0 && providers.CertificateAdvice(f.err) != "":
+		return providers.CertificateAdvice(f.err)
 	case f.status == 0:
 		return adviceUnreachable
 	}

@@ -148,7 +148,7 @@ func TestUnreachable(t *testing.T) {
 	untrusted := config(store, "bucket", sse.Settings{})
 	untrusted.CAFile = ""
 	_, err = open(t, untrusted).Stat(t.Context(), "k")
-	wantError(t, "unknown authority", err, providers.ErrUnavailable, "did not answer")
+	wantError(t, "unknown authority", err, providers.ErrUnavailable, "not trusted")
 }
 
 // TestResume: an upload goes on after a part that failed, from where the store

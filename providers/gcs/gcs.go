@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"sealdav/providers"
 	"sealdav/sse"
@@ -71,6 +72,10 @@ const googleEndpoint = "https://storage.googleapis.com"
 // last must be a multiple of, in bytes.
 const chunkUnit = 256 << 10
 
+// answerTimeout ends what will never be answered: a store may take its time for
+// a copy. Short operations have patience.
+const answerTimeout = 5 * time.Minute
+
 // Open opens a bucket. It talks to no server.
 func Open(_ context.Context, cfg Config) (*Bucket, error) {
 	if err := cfg.validate(); err != nil {
@@ -99,8 +104,10 @@ func Open(_ context.Context, cfg Config) (*Bucket, error) {
 	if err := cfg.Settings.CheckEndpoint(b.endpoint.Scheme, cfg.InsecureKeysOverHTTP); err != nil {
 		return nil, err
 	}
-	if b.http, err = newHTTPClient(cfg.CAFile, b.log); err != nil {
-		return nil, err
+	if b.http, err = providers.NewHTTPClient(providers.ClientOptions{
+		CAFiles: []string{cfg.CAFile}, AnswerTimeout: answerTimeout, Log: b.log,
+	}); err != nil {
+		return nil, fmt.Errorf("gcs: %w", err)
 	}
 	anonymous := cfg.Anonymous || emulator && cfg.CredentialsFile == ""
 	if b.signer, err = newSigner(cfg.CredentialsFile, anonymous, b.http); err != nil {

@@ -2,8 +2,6 @@ package gcs
 
 import (
 	"context"
-	"crypto/tls"
-	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -11,11 +9,6 @@ import (
 
 	"sealdav/providers"
 )
-
-func isCertificate(err error) bool {
-	_, ok := errors.AsType[*tls.CertificateVerificationError](err)
-	return ok
-}
 
 // Stat implements providers.Bucket: one request, which needs no key.
 func (b *Bucket) Stat(ctx context.Context, key string) (providers.Object, error) {

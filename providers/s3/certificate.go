@@ -1,36 +1,22 @@
 package s3
 
 import (
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"sealdav/providers"
 )
 
-// certificateAdvice says what is wrong with the store's certificate, or "" if
-// that is not what an error is about.
+// certificateAdvice is providers.CertificateAdvice, and what else helps where
+// the bucket's name may be a part of the host's.
 func certificateAdvice(err error) string {
-	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
-		if invalid.Cert != nil && time.Now().Before(invalid.Cert.NotBefore) {
-			return "the store's TLS certificate is not valid yet; set the clock of this server, or have the certificate replaced"
-		}
-		return "the store's TLS certificate has expired; have it renewed, or set the clock of this server if that is wrong"
-	}
+	advice := providers.CertificateAdvice(err)
 	if _, ok := errors.AsType[x509.HostnameError](err); ok {
-		return "the store's TLS certificate is for another host name; set the remote's endpoint to a name that the certificate has, or path_style = true if it has none for the bucket's"
+		advice += ", or path_style = true if it has none for the bucket's"
 	}
-	_, unknown := errors.AsType[x509.UnknownAuthorityError](err)
-	_, refused := errors.AsType[*tls.CertificateVerificationError](err)
-	if unknown || refused {
-		return "the store's TLS certificate is not trusted: if it is the right store, name the file of the authority that signed it in the remote's ca_file (or in AWS_CA_BUNDLE or SSL_CERT_FILE)"
-	}
-	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok || err != nil && strings.Contains(err.Error(), "server gave HTTP response to HTTPS client") {
-		return "the store does not speak TLS there; check the port of the remote's endpoint, or whether it is http"
-	}
-	return ""
+	return advice
 }
 
 // noCertificateRetries keeps the SDK from repeating what cannot succeed.

@@ -296,7 +296,7 @@ func (u *upload) copyAll(ctx context.Context, src providers.Object) error {
 	for from, number := int64(0), int32(1); from < src.Size && ctx.Err() == nil; from, number = from+size, number+1 {
 		to := min(from+size, src.Size) - 1
 		group.Go(func() error {
-			return u.guarded(func() error {
+			return providers.Guarded(u.b.log, u.op, u.key, func() error {
 				return u.copyPart(allowCopy(ctx, size), src, number, fmt.Sprintf("bytes=%d-%d", from, to))
 			})
 		})

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -118,7 +117,7 @@ func (u *upload) sendAll(ctx context.Context, w writing, c providers.Part) error
 		sent := c
 		group.Go(func() error {
 			defer func() { sent.Release(); <-places }()
-			return u.guarded(func() error { return u.send(running, int32(number), sent.Data) })
+			return providers.Guarded(u.b.log, u.op, u.key, func() error { return u.send(running, int32(number), sent.Data) })
 		})
 		if last {
 			break
@@ -140,19 +139,6 @@ func (u *upload) sendAll(ctx context.Context, w writing, c providers.Part) error
 		return err
 	}
 	return providers.BodyError(ctx, w.key, bodyErr)
-}
-
-// guarded runs the work on a part in its own goroutine, where a panic would
-// end the process and every other upload with it.
-func (u *upload) guarded(do func() error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			u.b.log.Error("panic", "op", u.op, "panic", r, "stack", string(debug.Stack()))
-			err = &providers.Error{Op: u.op, Key: u.key, Kind: providers.ErrUnavailable, Err: fmt.Errorf("panic: %v", r),
-				Advice: "sealdav has a bug here; its log says more"}
-		}
-	}()
-	return do()
 }
 
 // send uploads one part.

@@ -3,7 +3,6 @@ package s3
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http/httptrace"
 	"os"
 	"sync"
@@ -26,8 +25,6 @@ func (b *Bucket) withPatience(ctx context.Context) (_ context.Context, arrived f
 }
 
 const (
-	// sendPatience is how long a connection may take nothing of what is sent.
-	sendPatience = time.Minute
 	// copyRate is what a store copies at the least, in bytes a second.
 	copyRate = 20 << 20
 	// keptAlive is how long an answer may take that has begun: S3 sends blanks
@@ -96,16 +93,4 @@ func (d *deadline) end() {
 	if d.timer != nil {
 		d.timer.Stop()
 	}
-}
-
-// sendingConn fails when the other side takes nothing for a while.
-type sendingConn struct {
-	net.Conn
-}
-
-func (c sendingConn) Write(p []byte) (int, error) {
-	if err := c.SetWriteDeadline(time.Now().Add(sendPatience)); err != nil {
-		return 0, err
-	}
-	return c.Conn.Write(p)
 }

@@ -202,8 +202,10 @@ func (b *Bucket) connect(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return fmt.Errorf("s3: %w", err)
 	}
-	if b.http, err = newHTTPClient(cfg.CAFile, os.Getenv("AWS_CA_BUNDLE"), b.log); err != nil {
-		return err
+	if b.http, err = providers.NewHTTPClient(providers.ClientOptions{
+		CAFiles: []string{cfg.CAFile, os.Getenv("AWS_CA_BUNDLE")}, Log: b.log, // await bounds the wait for answers
+	}); err != nil {
+		return fmt.Errorf("s3: %w", err)
 	}
 	b.client = awss3.NewFromConfig(shared, func(o *awss3.Options) {
 		o.HTTPClient = b.http

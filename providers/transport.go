@@ -1,6 +1,7 @@
-package s3
+package providers
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -12,28 +13,41 @@ import (
 	"time"
 )
 
-// newHTTPClient makes the client for all requests to one store.
+// ClientOptions describe the HTTP client of a provider.
+type ClientOptions struct {
+	// CAFiles are the PEM files of authorities trusted beside the system's
+	// (SSL_CERT_FILE and SSL_CERT_DIR are honoured there); "" is none.
+	CAFiles []string
+	// AnswerTimeout bounds the wait for an answer after a request was sent; 0:
+	// the provider sees to that itself.
+	AnswerTimeout time.Duration
+	// Wrap, if not nil, puts a transport of the provider's before the network.
+	Wrap func(http.RoundTripper) http.RoundTripper
+	Log  *slog.Logger
+}
+
+// NewHTTPClient makes the client for all requests to one store.
 //
 // It speaks HTTP/1.1: HTTP/2 puts every transfer through one connection and
 // one flow-control window, and runs at half the rate. It follows no redirect
 // at all: Go would send the key headers along to any host, and a signature is
-// no use there anyway. The SDK reports the redirect as an error.
-func newHTTPClient(caFile, caBundle string, log *slog.Logger) (*http.Client, error) {
-	roots, err := rootCAs(caFile, caBundle)
+// no use there anyway.
+func NewHTTPClient(o ClientOptions) (*http.Client, error) {
+	roots, err := rootCAs(o.CAFiles)
 	if err != nil {
 		return nil, err
 	}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
-	transport := &http.Transport{
+	var transport http.RoundTripper = &http.Transport{
 		Proxy: http.ProxyFromEnvironment,
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			conn, err := dialer.DialContext(ctx, network, addr)
 			if err != nil {
 				return nil, err
 			}
-			return sendingConn{conn}, nil
+			return storeConn{conn, bufio.NewReaderSize(conn, readBuffer)}, nil
 		},
 		Protocols:             protocols,
 		TLSClientConfig:       &tls.Config{RootCAs: roots},
@@ -42,20 +56,49 @@ func newHTTPClient(caFile, caBundle string, log *slog.Logger) (*http.Client, err
 		MaxIdleConnsPerHost:   64,
 		IdleConnTimeout:       90 * time.Second,
 		ExpectContinueTimeout: time.Second,
+		ResponseHeaderTimeout: o.AnswerTimeout,
 		// Objects that are stored compressed are served as they are.
 		DisableCompression: true,
 		WriteBufferSize:    64 << 10,
-		ReadBufferSize:     64 << 10,
+		ReadBufferSize:     16 << 10, // what TLS gives at a time
+	}
+	if o.Wrap != nil {
+		transport = o.Wrap(transport)
 	}
 	return &http.Client{
-		Transport:     &loggingTransport{next: transport, log: log},
+		Transport:     &loggingTransport{next: transport, log: o.Log},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}, nil
 }
 
-// rootCAs is the system's pool (SSL_CERT_FILE and SSL_CERT_DIR are honoured
-// there) and the authorities in the given PEM files; nil is the system's.
-func rootCAs(files ...string) (*x509.CertPool, error) {
+const (
+	// readBuffer is the size of a connection's buffer. TLS asks the connection
+	// for a record of 16 KiB at a time, which is a system call each, and often a
+	// wait.
+	readBuffer = 128 << 10
+	// sendPatience is how long a connection may take nothing of what is sent.
+	sendPatience = time.Minute
+)
+
+// storeConn reads ahead of what TLS asks for, and fails when the other side
+// takes nothing for a while.
+type storeConn struct {
+	net.Conn
+	in *bufio.Reader
+}
+
+func (c storeConn) Read(p []byte) (int, error) { return c.in.Read(p) }
+
+func (c storeConn) Write(p []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(sendPatience)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(p)
+}
+
+// rootCAs is the system's pool and the authorities in the given PEM files; nil
+// is the system's.
+func rootCAs(files []string) (*x509.CertPool, error) {
 	var pool *x509.CertPool
 	for _, file := range files {
 		if file == "" {
@@ -63,7 +106,7 @@ func rootCAs(files ...string) (*x509.CertPool, error) {
 		}
 		pem, err := os.ReadFile(file)
 		if err != nil {
-			return nil, fmt.Errorf("s3: certificate authorities: %w", err)
+			return nil, fmt.Errorf("certificate authorities: %w", err)
 		}
 		if pool == nil {
 			if pool, err = x509.SystemCertPool(); err != nil {
@@ -71,7 +114,7 @@ func rootCAs(files ...string) (*x509.CertPool, error) {
 			}
 		}
 		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("s3: certificate authorities: no PEM certificate in %s", file)
+			return nil, fmt.Errorf("certificate authorities: no PEM certificate in %s", file)
 		}
 	}
 	return pool, nil
