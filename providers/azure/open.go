@@ -42,14 +42,14 @@ func (b *Bucket) Open(ctx context.Context, key string, opts providers.OpenOption
 
 func plain(op, key string) error {
 	return &providers.Error{Op: op, Key: key, Kind: providers.ErrPlain,
-		Advice: "the remote is set to require_encrypted; copy the blob onto itself through sealdav (sealdav rekey) to seal it"}
+		Advice: "the blob is not encrypted, and the remote is set to require_encrypted; renaming it on this drive seals it"}
 }
 
 // suffixTries is how often a range from the end is worked out again because
 // the blob was replaced between the two requests.
 const suffixTries = 3
 
-func (b *Bucket) open(ctx context.Context, op, key string, opts providers.OpenOptions) (*body, providers.Object, error) {
+func (b *Bucket) open(ctx context.Context, op, key string, opts providers.OpenOptions) (*providers.Content, providers.Object, error) {
 	if opts.Range.Offset >= 0 {
 		return b.get(ctx, op, key, opts)
 	}
@@ -75,7 +75,7 @@ func (b *Bucket) open(ctx context.Context, op, key string, opts providers.OpenOp
 	}
 }
 
-func (b *Bucket) get(ctx context.Context, op, key string, opts providers.OpenOptions) (*body, providers.Object, error) {
+func (b *Bucket) get(ctx context.Context, op, key string, opts providers.OpenOptions) (*providers.Content, providers.Object, error) {
 	wait, arrived, cancel := providers.WithPatience(ctx, providers.Patience)
 	client := b.client.NewBlobClient(b.full(key))
 	var out blob.DownloadStreamResponse
@@ -98,7 +98,7 @@ func (b *Bucket) get(ctx context.Context, op, key string, opts providers.OpenOpt
 		return nil, providers.Object{}, b.patient(ctx, op, key, notModified(op, key, err))
 	}
 	arrived()
-	r := &body{rc: out.Body, left: value(out.ContentLength), ctx: ctx, b: b, key: key, cancel: cancel}
+	r := providers.NewContent(out.Body, value(out.ContentLength), cancel, func(err error) error { return b.fail(ctx, "open", key, err) })
 	if found.folder {
 		r.Close()
 		return nil, providers.Object{}, providers.NotExist(op, key)
@@ -107,7 +107,7 @@ func (b *Bucket) get(ctx context.Context, op, key string, opts providers.OpenOpt
 		r.Close()
 		return nil, providers.Object{}, &providers.Error{Op: op, Key: key, Kind: providers.ErrRange}
 	}
-	if err := r.narrow(opts.Range, value(out.ContentRange)); err != nil {
+	if err := narrow(r, key, opts.Range, value(out.ContentRange)); err != nil {
 		r.Close()
 		return nil, providers.Object{}, err
 	}
@@ -152,51 +152,13 @@ func getDetails(out blob.DownloadStreamResponse) details {
 	}
 }
 
-// body is the content of an answer; it tells a content that was cut from one
-// that has ended.
-type body struct {
-	rc     io.ReadCloser
-	left   int64 // bytes still to come
-	ctx    context.Context
-	b      *Bucket
-	key    string
-	cancel func()
-}
-
 // narrow checks that the answer is the part that was asked for.
-func (r *body) narrow(asked providers.Range, contentRange string) error {
+func narrow(r *providers.Content, key string, asked providers.Range, contentRange string) error {
 	if contentRange == "" && asked.Offset > 0 {
-		return &providers.Error{Op: "open", Key: r.key, Kind: providers.ErrUnavailable, Advice: "the store ignored the range that was asked for"}
+		return &providers.Error{Op: "open", Key: key, Kind: providers.ErrUnavailable, Advice: "the store ignored the range that was asked for"}
 	}
-	if asked.Length > 0 && r.left > asked.Length {
-		r.left = asked.Length
-		r.rc = struct {
-			io.Reader
-			io.Closer
-		}{io.LimitReader(r.rc, asked.Length), r.rc}
-	}
-	return nil
-}
-
-func (r *body) Read(p []byte) (int, error) {
-	n, err := r.rc.Read(p)
-	r.left -= int64(n)
-	switch {
-	case err == nil:
-		return n, nil
-	case err == io.EOF && r.left <= 0:
-		return n, io.EOF
-	case err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF):
-		return n, io.ErrUnexpectedEOF
-	}
-	return n, r.b.fail(r.ctx, "open", r.key, err)
-}
-
-func (r *body) Close() error {
-	err := r.rc.Close()
-	r.cancel()
-	if err != nil && r.left <= 0 {
-		return r.b.fail(r.ctx, "open", r.key, err)
+	if asked.Length > 0 {
+		r.Limit(asked.Length)
 	}
 	return nil
 }

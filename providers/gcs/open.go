@@ -43,7 +43,9 @@ func (b *Bucket) open(ctx context.Context, op, key string, opts providers.OpenOp
 	if n, err := strconv.ParseInt(resp.Header.Get("X-Goog-Stored-Content-Length"), 10, 64); err == nil && resp.ContentLength < 0 && resp.StatusCode == http.StatusOK {
 		resp.ContentLength = n // it came in pieces, without a length of its own
 	}
-	r := &body{rc: resp.Body, left: resp.ContentLength, ctx: ctx, b: b, key: key, cancel: cancel}
+	r := providers.NewContent(resp.Body, resp.ContentLength, cancel, func(err error) error {
+		return b.fail(ctx, "open", key, &failure{err: innermost(err)})
+	})
 	obj, err := b.answered(key, source, resp)
 	if err == nil {
 		err = b.checkAnswer(wait, r, obj, c, opts, resp, strict)
@@ -164,11 +166,11 @@ func metadataOf(h http.Header) map[string]string {
 
 // checkAnswer checks that an answer is what was asked for, and may be given
 // out.
-func (b *Bucket) checkAnswer(ctx context.Context, r *body, obj providers.Object, c *call, opts providers.OpenOptions, resp *http.Response, strict bool) error {
+func (b *Bucket) checkAnswer(ctx context.Context, r *providers.Content, obj providers.Object, c *call, opts providers.OpenOptions, resp *http.Response, strict bool) error {
 	if t := opts.IfUnmodifiedSince; c.op == opReadUnless && !t.IsZero() && opts.IfMatch == "" && obj.ModTime.After(t) {
-		return &providers.Error{Op: "open", Key: r.key, Kind: providers.ErrPrecondition}
+		return &providers.Error{Op: "open", Key: obj.Key, Kind: providers.ErrPrecondition}
 	}
-	if err := r.narrow(opts.Range, obj.Size, resp.Header.Get("Content-Range")); err != nil {
+	if err := narrow(r, obj.Key, opts.Range, obj.Size, resp.Header.Get("Content-Range")); err != nil {
 		return err
 	}
 	if !strict {
@@ -176,73 +178,35 @@ func (b *Bucket) checkAnswer(ctx context.Context, r *body, obj providers.Object,
 	}
 	lies := obj.Encryption
 	if lies.Mode == "" && b.crypt.settings.KMSKeyID != "" {
-		described, err := b.describe(ctx, r.key)
+		described, err := b.describe(ctx, obj.Key)
 		if err != nil {
 			return err
 		}
 		lies = b.encryptionOf(described)
 	}
 	if !b.crypt.required(lies) {
-		return &providers.Error{Op: "open", Key: r.key, Kind: providers.ErrPlain,
-			Advice: "the remote is set to require_encrypted; copy the object onto itself through sealdav (sealdav rekey) to seal it"}
+		return &providers.Error{Op: "open", Key: obj.Key, Kind: providers.ErrPlain,
+			Advice: "the object is not encrypted, and the remote is set to require_encrypted; renaming it on this drive seals it"}
 	}
 	return nil
-}
-
-// body is the content of an answer; it tells a content that was cut from one
-// that has ended.
-type body struct {
-	rc     io.ReadCloser
-	left   int64 // bytes still to come
-	ctx    context.Context
-	b      *Bucket
-	key    string
-	cancel func()
 }
 
 // narrow checks that the answer is the part that was asked for of an object of
 // size bytes.
-func (r *body) narrow(asked providers.Range, size int64, contentRange string) error {
+func narrow(r *providers.Content, key string, asked providers.Range, size int64, contentRange string) error {
 	switch {
-	case r.left < 0:
+	case r.Length() < 0:
 		return &failure{err: errors.New("the store's answer has no length")}
 	case asked == providers.Range{}:
 		return nil
 	case size == 0:
-		return &providers.Error{Op: "open", Key: r.key, Kind: providers.ErrRange}
+		return &providers.Error{Op: "open", Key: key, Kind: providers.ErrRange}
 	case contentRange == "" && (asked.Offset > 0 || asked.Offset < 0 && -asked.Offset < size):
-		return &providers.Error{Op: "open", Key: r.key, Kind: providers.ErrUnavailable, Advice: "the store ignored the range that was asked for"}
+		return &providers.Error{Op: "open", Key: key, Kind: providers.ErrUnavailable, Advice: "the store ignored the range that was asked for"}
 	}
 	// Where a store answers the whole, the beginning is part of it.
-	if asked.Length > 0 && r.left > asked.Length {
-		r.left = asked.Length
-		r.rc = struct {
-			io.Reader
-			io.Closer
-		}{io.LimitReader(r.rc, asked.Length), r.rc}
-	}
-	return nil
-}
-
-func (r *body) Read(p []byte) (int, error) {
-	n, err := r.rc.Read(p)
-	r.left -= int64(n)
-	switch {
-	case err == nil:
-		return n, nil
-	case err == io.EOF && r.left <= 0:
-		return n, io.EOF
-	case err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF):
-		return n, io.ErrUnexpectedEOF
-	}
-	return n, r.b.fail(r.ctx, "open", r.key, &failure{err: innermost(err)})
-}
-
-func (r *body) Close() error {
-	err := r.rc.Close()
-	r.cancel()
-	if err != nil && r.left <= 0 {
-		return r.b.fail(r.ctx, "open", r.key, &failure{err: innermost(err)})
+	if asked.Length > 0 {
+		r.Limit(asked.Length)
 	}
 	return nil
 }

@@ -31,7 +31,7 @@ func (b *Bucket) Open(ctx context.Context, key string, opts providers.OpenOption
 	return r, obj, nil
 }
 
-func (b *Bucket) open(ctx context.Context, op, key string, opts providers.OpenOptions) (*body, providers.Object, error) {
+func (b *Bucket) open(ctx context.Context, op, key string, opts providers.OpenOptions) (*providers.Content, providers.Object, error) {
 	wait, arrived, cancel := b.withPatience(ctx)
 	var out *awss3.GetObjectOutput
 	var obj providers.Object
@@ -55,8 +55,8 @@ func (b *Bucket) open(ctx context.Context, op, key string, opts providers.OpenOp
 		return nil, providers.Object{}, b.patient(ctx, op, key, err)
 	}
 	arrived()
-	r := &body{rc: out.Body, left: aws.ToInt64(out.ContentLength), ctx: ctx, b: b, key: key, cancel: cancel}
-	if err := r.narrow(opts.Range, obj.Size, aws.ToString(out.ContentRange)); err != nil {
+	r := providers.NewContent(out.Body, aws.ToInt64(out.ContentLength), cancel, func(err error) error { return b.fail(ctx, "open", key, err) })
+	if err := narrow(r, key, opts.Range, obj.Size, aws.ToString(out.ContentRange)); err != nil {
 		r.Close()
 		return nil, providers.Object{}, err
 	}
@@ -123,59 +123,21 @@ func getDetails(out *awss3.GetObjectOutput) details {
 	}
 }
 
-// body is the content of an answer; it tells a content that was cut from one
-// that has ended.
-type body struct {
-	rc     io.ReadCloser
-	left   int64 // bytes still to come
-	ctx    context.Context
-	b      *Bucket
-	key    string
-	cancel func()
-}
-
 // narrow checks that the answer is the part that was asked for of an object of
 // size bytes.
-func (r *body) narrow(asked providers.Range, size int64, contentRange string) error {
+func narrow(r *providers.Content, key string, asked providers.Range, size int64, contentRange string) error {
 	switch {
 	case asked == (providers.Range{}):
 		return nil
 	case size == 0: // MinIO answers the last byte of nothing with nothing
-		return &providers.Error{Op: "open", Key: r.key, Kind: providers.ErrRange}
+		return &providers.Error{Op: "open", Key: key, Kind: providers.ErrRange}
 	case contentRange == "" && (asked.Offset > 0 || -asked.Offset < size && asked.Offset < 0):
-		return &providers.Error{Op: "open", Key: r.key, Kind: providers.ErrUnavailable, Advice: "the store ignored the range that was asked for"}
+		return &providers.Error{Op: "open", Key: key, Kind: providers.ErrUnavailable, Advice: "the store ignored the range that was asked for"}
 	}
 	// A suffix has no length in HTTP; and where a store answers the whole, the
 	// beginning is part of it.
-	if asked.Length > 0 && r.left > asked.Length {
-		r.left = asked.Length
-		r.rc = struct {
-			io.Reader
-			io.Closer
-		}{io.LimitReader(r.rc, asked.Length), r.rc}
-	}
-	return nil
-}
-
-func (r *body) Read(p []byte) (int, error) {
-	n, err := r.rc.Read(p)
-	r.left -= int64(n)
-	switch {
-	case err == nil:
-		return n, nil
-	case err == io.EOF && r.left <= 0:
-		return n, io.EOF
-	case err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF):
-		return n, io.ErrUnexpectedEOF
-	}
-	return n, r.b.fail(r.ctx, "open", r.key, err)
-}
-
-func (r *body) Close() error {
-	err := r.rc.Close()
-	r.cancel()
-	if err != nil && r.left <= 0 {
-		return r.b.fail(r.ctx, "open", r.key, err)
+	if asked.Length > 0 {
+		r.Limit(asked.Length)
 	}
 	return nil
 }

@@ -1,0 +1,63 @@
+package providers
+
+import (
+	"errors"
+	"io"
+)
+
+// Content is the body of an answer with an object in it. It tells a content
+// that was cut (io.ErrUnexpectedEOF) from one that has ended.
+type Content struct {
+	rc   io.ReadCloser
+	left int64 // bytes still to come
+	done func()
+	fail func(error) error
+}
+
+// NewContent returns a body of length bytes. fail turns its errors into those
+// of the provider; done is called when it is closed.
+func NewContent(rc io.ReadCloser, length int64, done func(), fail func(error) error) *Content {
+	return &Content{rc: rc, left: length, done: done, fail: fail}
+}
+
+// Length is how many bytes are still to come; negative where the answer has
+// not told.
+func (c *Content) Length() int64 { return c.left }
+
+// Limit ends the content after n bytes, where a store answered with more than
+// was asked for.
+func (c *Content) Limit(n int64) {
+	if n >= c.left {
+		return
+	}
+	c.left = n
+	c.rc = struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(c.rc, n), c.rc}
+}
+
+func (c *Content) Read(p []byte) (int, error) {
+	n, err := c.rc.Read(p)
+	c.left -= int64(n)
+	switch {
+	case err == nil:
+		return n, nil
+	case err == io.EOF && c.left <= 0:
+		return n, io.EOF
+	case err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF):
+		return n, io.ErrUnexpectedEOF
+	}
+	return n, c.fail(err)
+}
+
+// Close closes the body. What is wrong with a rest that nobody read is no
+// error.
+func (c *Content) Close() error {
+	err := c.rc.Close()
+	c.done()
+	if err != nil && c.left <= 0 {
+		return c.fail(err)
+	}
+	return nil
+}
