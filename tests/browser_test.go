@@ -73,7 +73,7 @@ func pageLinks(root *html.Node) []pageLink {
 
 // TestBrowser opens a folder in Chromium and follows the links it finds.
 func TestBrowser(t *testing.T) {
-	for _, remote := range sealedRemotes {
+	for _, remote := range localAndS3 {
 		t.Run(remote.name, func(t *testing.T) {
 			s := harness.ServeConfig(t, "", remote.make(t))
 			s.Want(t, []int{201}, "MKCOL", "/drive/a%20%26%20b/", nil)

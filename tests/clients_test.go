@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,29 +27,40 @@ func program(t testing.TB, name string) string {
 
 // kindOfRemote makes remotes called "drive", each empty and of a test's own.
 type kindOfRemote struct {
-	name  string
-	cloud bool // a stand-in for a cloud, slower than what it stands for
-	make  func(t *testing.T) harness.Remote
+	name    string
+	make    func(t *testing.T) harness.Remote
+	cloud   bool   // a stand-in for a cloud, slower than what it stands for
+	refuses string // what cannot be in a name
+}
+
+// names are those that the store can have.
+func (k kindOfRemote) names(names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return strings.ContainsAny(name, k.refuses) })
 }
 
 // sealedRemotes are the kinds of sealed remotes that clients are driven on.
-var sealedRemotes = []kindOfRemote{
-	{"local", false, func(t *testing.T) harness.Remote {
-		r, _ := harness.LocalRemote(t, "drive", harness.NewKey(t).Write())
-		return r
-	}},
-	{"MinIO", false, func(t *testing.T) harness.Remote {
-		return newBucket(t, testserver.SharedMinIO(t)).remote("drive", harness.NewKey(t).Write())
-	}},
-	{"Azurite", true, func(t *testing.T) harness.Remote {
+var sealedRemotes = append(localAndS3,
+	kindOfRemote{name: "Azurite", cloud: true, refuses: `\`, make: func(t *testing.T) harness.Remote {
 		a := newAzure(t)
 		a.Seal(a.name)
 		return a.remote(t, "drive", harness.NewKey(t).Write())
 	}},
-	{"GCS", true, func(t *testing.T) harness.Remote {
+	kindOfRemote{name: "GCS", cloud: true, make: func(t *testing.T) harness.Remote {
 		b := newGCSBucket(t)
 		b.MustSeal(t, b.name)
 		return b.remote("drive", harness.NewKey(t).Write())
+	}},
+)
+
+// localAndS3 are the remotes for clients to which one bucket is like another:
+// what they ask of a store, others ask of all.
+var localAndS3 = []kindOfRemote{
+	{name: "local", make: func(t *testing.T) harness.Remote {
+		r, _ := harness.LocalRemote(t, "drive", harness.NewKey(t).Write())
+		return r
+	}},
+	{name: "MinIO", make: func(t *testing.T) harness.Remote {
+		return newBucket(t, testserver.SharedMinIO(t)).remote("drive", harness.NewKey(t).Write())
 	}},
 }
 

@@ -82,7 +82,7 @@ func TestGVFS(t *testing.T) {
 	if _, err := os.Stat("/usr/libexec/gvfsd-dav"); err != nil {
 		t.Fatalf("gvfs is missing: run, as root: make tools (%v)", err)
 	}
-	for _, remote := range sealedRemotes {
+	for _, remote := range localAndS3 {
 		t.Run(remote.name, func(t *testing.T) {
 			s := harness.ServeConfig(t, "", remote.make(t))
 			dir := t.TempDir()

@@ -19,7 +19,7 @@ import (
 
 // TestGowebdav drives the Go client library.
 func TestGowebdav(t *testing.T) {
-	for _, remote := range sealedRemotes {
+	for _, remote := range localAndS3 {
 		t.Run(remote.name, func(t *testing.T) {
 			s := harness.ServeConfig(t, "", remote.make(t))
 			c := gowebdav.NewClient(s.URL+"/drive/", "", "")
@@ -115,7 +115,7 @@ func TestNodeWebdav(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, remote := range sealedRemotes {
+	for _, remote := range localAndS3 {
 		t.Run(remote.name, func(t *testing.T) {
 			s := harness.ServeConfig(t, "", remote.make(t))
 			cmd := exec.CommandContext(t.Context(), node, "testdata/webdav.mjs", library, s.URL+"/drive/")
@@ -148,8 +148,9 @@ func TestCurl(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, "up"), []byte("content"), 0o600); err != nil {
 				t.Fatal(err)
 			}
+			names := remote.names(oddNames)
 			curl("-X", "MKCOL", drive+"odd/")
-			for _, name := range oddNames {
+			for _, name := range names {
 				file := drive + "odd/" + escapePath(name)
 				curl("-T", "up", file)
 				// With a body whose length is not known, after "100 Continue".
@@ -164,8 +165,8 @@ func TestCurl(t *testing.T) {
 					t.Errorf("the first byte of %s: %q", name, got)
 				}
 			}
-			wantDrive(t, s, "/drive/odd/", oddNames, func(name string) string { return name })
-			if got := curl("-X", "PROPFIND", "-H", "Depth: 1", drive+"odd/"); strings.Count(got, "<D:response>") != len(oddNames)+1 {
+			wantDrive(t, s, "/drive/odd/", names, func(name string) string { return name })
+			if got := curl("-X", "PROPFIND", "-H", "Depth: 1", drive+"odd/"); strings.Count(got, "<D:response>") != len(names)+1 {
 				t.Errorf("PROPFIND: %s", got)
 			}
 			curl("-X", "DELETE", drive+"odd/")

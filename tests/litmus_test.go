@@ -22,7 +22,7 @@ var (
 // warning and a skipped test too, fails.
 func TestLitmus(t *testing.T) {
 	litmus := program(t, "litmus")
-	remotes := append(sealedRemotes[:len(sealedRemotes):len(sealedRemotes)], kindOfRemote{"MinIO plain", false, func(t *testing.T) harness.Remote {
+	remotes := append(sealedRemotes[:len(sealedRemotes):len(sealedRemotes)], kindOfRemote{name: "MinIO plain", make: func(t *testing.T) harness.Remote {
 		return newBucket(t, testserver.SharedMinIO(t)).remote("drive", "")
 	}})
 	for _, remote := range remotes {

@@ -60,6 +60,7 @@ func wantDrive(t *testing.T, s *harness.Server, dir string, names []string, cont
 func TestDavfs2Names(t *testing.T) {
 	for _, remote := range sealedRemotes {
 		t.Run(remote.name, func(t *testing.T) {
+			names := remote.names(oddNames)
 			s := harness.ServeConfig(t, "", remote.make(t))
 			s.Want(t, []int{201}, "MKCOL", "/drive/odd/", nil)
 			mnt, unmount := mountDavfs(t, s.URL+"/drive/odd/")
@@ -69,7 +70,7 @@ func TestDavfs2Names(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			for _, name := range oddNames {
+			for _, name := range names {
 				file := filepath.Join(mnt, name)
 				check(os.WriteFile(file, []byte("before"), 0o600))
 				check(os.WriteFile(file, []byte(name), 0o600))
@@ -77,7 +78,7 @@ func TestDavfs2Names(t *testing.T) {
 				check(os.Rename(file+" 2", file))
 			}
 			unmount() // waits for the uploads
-			wantDrive(t, s, "/drive/odd/", oddNames, func(name string) string { return name })
+			wantDrive(t, s, "/drive/odd/", names, func(name string) string { return name })
 			mnt, unmount = mountDavfs(t, s.URL+"/drive/odd/")
 			listed, err := os.ReadDir(mnt)
 			check(err)
@@ -92,8 +93,8 @@ func TestDavfs2Names(t *testing.T) {
 				same(t, "the file", got, []byte(entry.Name()))
 				check(os.Remove(filepath.Join(mnt, entry.Name())))
 			}
-			if seen != len(oddNames) {
-				t.Errorf("%d files are listed, want %d", seen, len(oddNames))
+			if seen != len(names) {
+				t.Errorf("%d files are listed, want %d", seen, len(names))
 			}
 			unmount()
 			wantDrive(t, s, "/drive/odd/", nil, nil)

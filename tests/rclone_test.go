@@ -74,7 +74,7 @@ func TestRclone(t *testing.T) {
 			t.Run(remote.name+"/"+vendor, func(t *testing.T) {
 				s := harness.ServeConfig(t, "", remote.make(t))
 				r := newRclone(t, s, vendor)
-				tree := rcloneTree(t)
+				tree := rcloneTree(t, remote.names(oddNames))
 				r.run("copy", tree, "drive:tree")
 				r.run("check", "--download", tree, "drive:tree")
 				r.wantIdle(tree)
@@ -119,11 +119,11 @@ func TestRclone(t *testing.T) {
 	}
 }
 
-// rcloneTree is a tree with odd names, last changed at odd times.
-func rcloneTree(t *testing.T) string {
+// rcloneTree is a tree with those names, last changed at odd times.
+func rcloneTree(t *testing.T, names []string) string {
 	t.Helper()
 	tree := filepath.Join(t.TempDir(), "tree")
-	for i, name := range append(oddNames, "sub folder/deeper/file", "large") {
+	for i, name := range append(names, "sub folder/deeper/file", "large") {
 		size := 10 * i
 		if name == "large" {
 			size = 20 << 20 // several parts of an upload
