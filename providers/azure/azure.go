@@ -191,9 +191,21 @@ func (b *Bucket) checkKey(op, key string) error {
 		return &providers.Error{Op: op, Key: key, Kind: fs.ErrInvalid,
 			Advice: "the path, with the remote's prefix, is longer than 1,024 bytes; shorten it"}
 	}
-	if strings.Contains(key, `\`) {
+	if unspeakable(key) {
 		return &providers.Error{Op: op, Key: key, Kind: fs.ErrInvalid,
 			Advice: `Azure takes a "\" in a name for a "/"; rename it`}
 	}
 	return nil
+}
+
+// unspeakable reports whether Azure would take a name for another: there is no
+// blob of it, and can be none.
+func unspeakable(key string) bool { return strings.Contains(key, `\`) }
+
+// checkRead is checkKey for what is only looked for.
+func (b *Bucket) checkRead(op, key string) error {
+	if unspeakable(key) {
+		return providers.NotExist(op, key)
+	}
+	return b.checkKey(op, key)
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -17,6 +18,9 @@ import (
 const (
 	batchesAtOnce = 4
 	deletesAtOnce = 32 // where the store takes no batches
+	// batchPatience is how long a batch, which is 256 deletions to the store,
+	// may take to be answered.
+	batchPatience = 2 * time.Minute
 )
 
 // Delete implements providers.Bucket: one request per 256 keys, which Azure
@@ -185,7 +189,7 @@ func (b *Bucket) deleteBatch(ctx context.Context, keys []string, failed *failure
 	if len(sent) == 0 {
 		return
 	}
-	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
+	wait, _, cancel := providers.WithPatience(ctx, batchPatience)
 	defer cancel()
 	out, err := b.client.SubmitBatch(wait, batch, nil)
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 // Open implements providers.Bucket: one GET where the key is known, and a HEAD
 // before it for a range that counts from the end, which Azure does not know.
 func (b *Bucket) Open(ctx context.Context, key string, opts providers.OpenOptions) (io.ReadCloser, providers.Object, error) {
-	if err := b.checkKey("open", key); err != nil {
+	if err := b.checkRead("open", key); err != nil {
 		return nil, providers.Object{}, err
 	}
 	r, obj, err := b.open(ctx, "open", key, opts)

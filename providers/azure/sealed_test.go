@@ -203,6 +203,25 @@ func TestTooManyBlocks(t *testing.T) {
 	}
 }
 
+// TestUnspeakable: a name that Azure takes for another is refused where it
+// would be written, and is not there where it is looked for.
+func TestUnspeakable(t *testing.T) {
+	p := testserver.NewAzure(t)
+	b := open(t, config(p, p.NewContainer(t), sse.Settings{}))
+	src := put(t, b, "a/b", []byte("x"))
+	_, statErr := b.Stat(t.Context(), `a\b`)
+	_, _, openErr := b.Open(t.Context(), `a\b`, providers.OpenOptions{})
+	_, putErr := b.Put(t.Context(), `a\b`, strings.NewReader("y"), providers.PutOptions{Size: 1})
+	_, copyErr := b.Copy(t.Context(), `a\b`, src, providers.CopyOptions{})
+	for what, tc := range map[string]struct{ err, want error }{
+		"Stat": {statErr, fs.ErrNotExist}, "Open": {openErr, fs.ErrNotExist}, "Put": {putErr, fs.ErrInvalid}, "Copy": {copyErr, fs.ErrInvalid},
+	} {
+		if !errors.Is(tc.err, tc.want) {
+			t.Errorf("%s: %v, want %v", what, tc.err, tc.want)
+		}
+	}
+}
+
 // TestFolders: blobs that stand for folders are markers.
 func TestFolders(t *testing.T) {
 	p := testserver.NewAzure(t)

@@ -17,7 +17,7 @@ import (
 // Stat implements providers.Bucket: one HEAD, whose refusal tells what is
 // wrong. A marker "dir/" that is not there may be a folder blob "dir".
 func (b *Bucket) Stat(ctx context.Context, key string) (providers.Object, error) {
-	if err := b.checkKey("stat", key); err != nil {
+	if err := b.checkRead("stat", key); err != nil {
 		return providers.Object{}, err
 	}
 	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)

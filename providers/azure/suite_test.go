@@ -51,12 +51,10 @@ func TestSuite(t *testing.T) {
 	}{
 		{name: "plain", mode: providers.ModeSSE, small: true},
 		{name: "CPK", settings: customerKey, mode: providers.ModeCustomer},
-		{name: "CPK, two read keys", settings: twoKeys, mode: providers.ModeCustomer, small: true},
+		{name: "CPK, two read keys, with prefix", settings: twoKeys, prefix: "a/pre fix", mode: providers.ModeCustomer, small: true},
 		{name: "scope", settings: sse.Settings{Scope: "test-scope"}, mode: providers.ModeScope, small: true},
-		{name: "CPK with prefix", settings: customerKey, prefix: "a/pre fix", mode: providers.ModeCustomer, small: true},
 		{name: "CPK without copies", settings: customerKey, mode: providers.ModeCustomer, small: true, quirks: testserver.AzureQuirks{NoCopyFromURL: true}},
 		{name: "CPK without source keys or batches", settings: customerKey, mode: providers.ModeCustomer, small: true, quirks: testserver.AzureQuirks{NoSourceKey: true, NoBatch: true}},
-		{name: "plain without copies", mode: providers.ModeSSE, small: true, quirks: testserver.AzureQuirks{NoCopyFromURL: true}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			p := testserver.NewAzure(t)
