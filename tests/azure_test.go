@@ -216,6 +216,8 @@ func TestAzureBudget(t *testing.T) {
 	}
 	s := harness.ServeConfig(t, "", a.remote(t, "drive", key.Write()))
 	s.Put(t, "/drive/probed", []byte("x")) // the probe comes before the first write
+	s.Put(t, "/drive/probed", randomBytes(20<<20))
+	tag := s.Want(t, []int{200}, "HEAD", "/drive/probed", nil).Header.Get("ETag")
 	batches := (n + 255) / 256
 	for _, step := range []struct {
 		what         string
@@ -228,6 +230,8 @@ func TestAzureBudget(t *testing.T) {
 		{"GET", 200, "GET", "/drive/dir/f000", nil, 1},
 		{"HEAD", 200, "HEAD", "/drive/dir/f000", nil, 1},
 		{"ranged GET", 206, "GET", "/drive/dir/f001", []string{"Range", "bytes=1-2"}, 1},
+		{"GET, 304", 304, "GET", "/drive/probed", []string{"If-None-Match", tag}, 1},
+		{"GET, 412", 412, "GET", "/drive/probed", []string{"If-Match", `"none"`}, 1},
 		{"GET of a missing name", 404, "GET", "/drive/absent", nil, 2},
 		{"PUT", 201, "PUT", "/drive/new", nil, 3},
 		{"MKCOL", 201, "MKCOL", "/drive/folder", nil, 3},
@@ -249,5 +253,10 @@ func TestAzureBudget(t *testing.T) {
 		} else {
 			t.Logf("%s: %d of %d: %v", step.what, got, step.most, count)
 		}
+	}
+	a.Reset()
+	s.Put(t, "/drive/new", randomBytes(40<<20))
+	if ops := a.Ops(); len(ops) > 2+3 {
+		t.Errorf("PUT of three parts takes %d requests, want at most 5: %q", len(ops), ops)
 	}
 }

@@ -202,6 +202,7 @@ func TestGCSBudget(t *testing.T) {
 	b.MustSeal(t, b.name)
 	s := harness.ServeConfig(t, "", b.remote("drive", gcsWrite(key)))
 	s.Put(t, "/drive/warm", []byte("the probe is behind us"))
+	s.Put(t, "/drive/warm", randomBytes(20<<20)) // and that of uploads in parts
 	s.Want(t, []int{201}, "MKCOL", "/drive/dir", nil)
 	s.Want(t, []int{201}, "MKCOL", "/drive/tree", nil)
 	for i := range 50 {
