@@ -9,18 +9,18 @@ import (
 // may take to be answered: the half minute that a WebDAV client waits.
 const Patience = 30 * time.Second
 
-// ErrNoAnswer ends a request that was not answered in time. It is a deadline to
-// errors.Is, so that it becomes a 504.
+// ErrNoAnswer ends a request that was not answered in time.
 var ErrNoAnswer error = noAnswer{}
 
+// noAnswer is a deadline to errors.Is, so that it becomes a 504. The SDKs of
+// stores, which look for methods, must not repeat the request: whoever waits
+// has waited.
 type noAnswer struct{}
 
 func (noAnswer) Error() string        { return "no answer in time" }
 func (noAnswer) Is(target error) bool { return target == context.DeadlineExceeded }
-
-// CanceledError tells SDKs, which look for methods, not to repeat the request:
-// whoever waits has waited.
-func (noAnswer) CanceledError() bool { return true }
+func (noAnswer) CanceledError() bool  { return true }
+func (noAnswer) NonRetriable()        {}
 
 // WithPatience returns a context that ends when patience does, with ErrNoAnswer
 // for its cause, unless arrived is called first. cancel releases it.

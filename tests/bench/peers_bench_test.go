@@ -68,6 +68,9 @@ func BenchmarkPeers(b *testing.B) {
 				s.delay(delays[i])
 				defer s.delay(0)
 				res := &result{row: r, name: name, samples: s.measure(b, r)}
+				if b.Failed() {
+					return
+				}
 				results = append(results, res)
 				fmt.Println(res.line())
 			})

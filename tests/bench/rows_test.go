@@ -149,7 +149,9 @@ func memoryResults(b *testing.B, lazy func() *site) []*result {
 	measure := func(name string, do func(b *testing.B, r *result)) {
 		b.Run(name, func(b *testing.B) {
 			r := &result{row: memoryRow, name: name, samples: map[string][]sample{}}
-			do(b, r)
+			if do(b, r); b.Failed() {
+				return
+			}
 			results = append(results, r)
 			fmt.Println(r.line())
 		})
