@@ -15,6 +15,9 @@ type Remote struct {
 	Name     string
 	Bucket   providers.Bucket
 	ReadOnly bool
+	// ReadAhead reads large files in several ranges at a time; nil: in one
+	// stream.
+	ReadAhead *providers.ReadAhead
 	// Litter is what becomes of the files that desktops make for themselves.
 	Litter Litter
 	// Quota is how many bytes the remote may hold, as far as clients are told

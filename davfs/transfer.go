@@ -393,7 +393,7 @@ func (m *mover) copyAsIs(ctx context.Context, dst string, src providers.Object, 
 	if m.oneBucket {
 		return m.dst.remote.Bucket.Copy(ctx, dst, src, m.options(dst, cond))
 	}
-	body, obj, err := m.src.remote.Bucket.Open(ctx, src.Key, providers.OpenOptions{IfMatch: src.ETag})
+	body, obj, err := m.src.remote.ReadAhead.Open(ctx, m.src.remote.Bucket, src.Key, providers.OpenOptions{IfMatch: src.ETag})
 	if err != nil {
 		return providers.Object{}, err
 	}

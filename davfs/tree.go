@@ -357,7 +357,8 @@ func (t *tree) fetch(ctx context.Context, path string, yield func(node, error) b
 	fill.commit()
 }
 
-// open reads a file in one request.
+// open reads a file in one request, a large one in several if the remote is
+// set to.
 func (t *tree) open(ctx context.Context, path string, opts providers.OpenOptions) (io.ReadCloser, node, error) {
 	if path == "" {
 		return nil, node{}, errIsDir
@@ -381,7 +382,7 @@ func (t *tree) open(ctx context.Context, path string, opts providers.OpenOptions
 		}
 		return nil, node{}, fs.ErrNotExist
 	}
-	body, obj, err := t.remote.Bucket.Open(ctx, path, opts)
+	body, obj, err := t.remote.ReadAhead.Open(ctx, t.remote.Bucket, path, opts)
 	if err == nil {
 		return body, t.told(path, obj), nil
 	}

@@ -62,6 +62,21 @@ func (b *Buffers) Get(ctx context.Context) (*[]byte, error) {
 	}
 }
 
+// Spare lends a buffer if less than half of them are lent, and does not wait:
+// for what can do without one, and may keep it for as long as a slow reader
+// takes.
+func (b *Buffers) Spare() (*[]byte, bool) {
+	if len(b.slots) >= cap(b.slots)/2 {
+		return nil, false
+	}
+	select {
+	case b.slots <- struct{}{}:
+		return b.take(), true
+	default:
+		return nil, false
+	}
+}
+
 // Put takes a buffer back.
 func (b *Buffers) Put(p *[]byte) {
 	b.mu.Lock()

@@ -17,6 +17,7 @@ import (
 	"sealdav/davfs/locks/file"
 	"sealdav/internal/config"
 	"sealdav/internal/server"
+	"sealdav/providers"
 )
 
 func serveCommand() command {
@@ -99,6 +100,7 @@ func openRemotes(ctx context.Context, cfg *config.Config, log *slog.Logger) ([]d
 			continue
 		}
 		remotes = append(remotes, davfs.Remote{Name: r.Name, Bucket: bucket, ReadOnly: r.ReadOnly,
+			ReadAhead: providers.NewReadAhead(opener.buffers, r.ReadConcurrency, log.With("remote", r.Name)),
 			Litter: davfs.Litter(r.Litter), Quota: int64(r.Quota), MeasureUsage: r.MeasureUsage})
 		log.Info("remote", "name", r.Name, "url", r.URL.String(),
 			"encryption", r.Settings.Describe(r.URL.Store), "read_only", r.ReadOnly)

@@ -189,6 +189,12 @@ func (b *binder) bindScalar(key toml.Key, v any, dst reflect.Value) {
 		if *dst, ok = v.(bool); !ok {
 			mismatch("true or false")
 		}
+	case *int:
+		n, ok := v.(int64)
+		if !ok || n != int64(int(n)) {
+			mismatch("a whole number")
+		}
+		*dst = int(n)
 	case *[]string:
 		list, ok := stringList(v)
 		if !ok {

@@ -153,6 +153,9 @@ func (r *Remote) checkKeys(b *binder, key toml.Key) {
 	if r.Litter != "" && !slices.Contains(litters, r.Litter) {
 		b.find(sub(key, "litter"), "use one of %s", strings.Join(litters, ", "))
 	}
+	if n := r.ReadConcurrency; b.has(sub(key, "read_concurrency")...) && !b.failed(sub(key, "read_concurrency")) && (n < 1 || n > maxReadConcurrency) {
+		b.find(sub(key, "read_concurrency"), "is not between 1 and %d", maxReadConcurrency)
+	}
 	if r.Quota > 0 && r.MeasureUsage == 0 {
 		if b.has(sub(key, "measure_usage")...) {
 			b.find(sub(key, "quota"), "needs measure_usage: what the remote holds has to be counted")
@@ -176,6 +179,9 @@ func (r *Remote) checkKeys(b *binder, key toml.Key) {
 
 // checksums are the values of a remote's key of that name.
 var checksums = []string{"auto", "when_supported", "when_required"}
+
+// maxReadConcurrency is as many buffers as the default memory for transfers has.
+const maxReadConcurrency = 16
 
 // defaultMeasureUsage is how often a remote with a quota is measured.
 const defaultMeasureUsage = time.Hour

@@ -75,8 +75,9 @@ type Remote struct {
 	SASToken         Secret `toml:"sas_token" for:"az"`
 	ConnectionString Secret `toml:"connection_string" for:"az"`
 
-	ReadOnly bool   `toml:"read_only"`
-	Litter   string `toml:"litter"` // "", or one of litters
+	ReadOnly        bool   `toml:"read_only"`
+	ReadConcurrency int    `toml:"read_concurrency" for:"s3 gs az"` // 0: 1
+	Litter          string `toml:"litter"`                          // "", or one of litters
 
 	Quota                Size          `toml:"quota"`         // 0: none
 	MeasureUsage         time.Duration `toml:"measure_usage"` // 0: never
