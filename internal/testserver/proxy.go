@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // Proxy stands in front of an S3 server: it records every request and can
@@ -107,6 +108,9 @@ type Fault struct {
 	// body have gone through; CutResponse once that many of the answer's have.
 	// 0 does not cut; for "at once" there is Drop.
 	CutRequest, CutResponse int64
+	// Rate, if not 0, is how many bytes of each body go through in a second, as
+	// where the store bounds the rate of a connection.
+	Rate int64
 	// Drop closes the client's connection without an answer, and without the
 	// server seeing the request; DropAnswer once the server has answered.
 	Drop, DropAnswer bool
@@ -133,7 +137,7 @@ func NewProxy(t testing.TB, s *S3) *Proxy {
 				return errCut
 			}
 			x.status.Store(int64(resp.StatusCode))
-			resp.Body = &meter{ReadCloser: resp.Body, n: &x.received, cut: x.fault.CutResponse}
+			resp.Body = &meter{ReadCloser: resp.Body, n: &x.received, cut: x.fault.CutResponse, rate: x.fault.Rate}
 			return nil
 		},
 		// An error on the way is a broken connection, as it would be without
@@ -185,7 +189,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, forward http.Handl
 		return
 	}
 	if r.Body != http.NoBody {
-		r.Body = &meter{ReadCloser: r.Body, n: &x.sent, cut: x.fault.CutRequest}
+		r.Body = &meter{ReadCloser: r.Body, n: &x.sent, cut: x.fault.CutRequest, rate: x.fault.Rate}
 	}
 	forward.ServeHTTP(w, r.WithContext(withExchange(r.Context(), x)))
 }
@@ -261,11 +265,14 @@ func requestOf(r *http.Request) Request {
 // errCut is the error of a body that a Fault has cut.
 var errCut = errors.New("cut by the test")
 
-// meter counts what is read through it, and fails once cut bytes have gone by.
+// meter counts what is read through it, lets rate bytes through in a second,
+// and fails once cut bytes have gone by.
 type meter struct {
 	io.ReadCloser
-	n   *atomic.Int64
-	cut int64
+	n     *atomic.Int64
+	cut   int64
+	rate  int64     // 0: as fast as they come
+	since time.Time // of the first read
 }
 
 func (m *meter) Read(b []byte) (int, error) {
@@ -277,7 +284,13 @@ func (m *meter) Read(b []byte) (int, error) {
 		b = b[:min(int64(len(b)), left)]
 	}
 	n, err := m.ReadCloser.Read(b)
-	m.n.Add(int64(n))
+	sum := m.n.Add(int64(n))
+	if m.rate > 0 {
+		if m.since.IsZero() {
+			m.since = time.Now()
+		}
+		time.Sleep(time.Until(m.since.Add(time.Duration(float64(sum) / float64(m.rate) * float64(time.Second)))))
+	}
 	return n, err
 }
 

@@ -23,6 +23,8 @@ type row struct {
 	limit   func(b *testing.B, s *site, l *limit) float64 // nil: none
 	per     int                                           // operations of one measurement, for the requests
 	cpu     bool                                          // the server's processor time is of interest
+	rate    int64                                         // bytes of a request in a second at most; 0: no bound
+	config  string                                        // further lines of sealdav's remote
 }
 
 var both = []time.Duration{0, 30 * time.Millisecond}
@@ -65,8 +67,9 @@ func BenchmarkPeers(b *testing.B) {
 					r.prepare(b, s)
 				}
 				prepared = true
-				s.delay(delays[i])
-				defer s.delay(0)
+				s.config = r.config
+				s.distance(delays[i], r.rate)
+				defer s.distance(0, 0)
 				res := &result{row: r, name: name, samples: s.measure(b, r)}
 				if b.Failed() {
 					return

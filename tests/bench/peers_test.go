@@ -32,6 +32,7 @@ type site struct {
 	direct *limit
 	passed *limit
 	peers  []*peer
+	config string // further lines of sealdav's remote
 }
 
 // peer is a WebDAV server under test.
@@ -77,9 +78,10 @@ func (s *site) client(endpoint string) *awss3.Client {
 	}, awss3.WithAPIOptions(v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware))
 }
 
-// delay has the store answer each request that much later.
-func (s *site) delay(d time.Duration) {
-	if d == 0 {
+// distance has the store answer each request that much later, and bounds the
+// bytes of each in a second; 0: it does not.
+func (s *site) distance(d time.Duration, rate int64) {
+	if d == 0 && rate == 0 {
 		s.proxy.SetFault(nil)
 		return
 	}
@@ -88,7 +90,7 @@ func (s *site) delay(d time.Duration) {
 		case <-time.After(d):
 		case <-r.Context().Done():
 		}
-		return nil
+		return &testserver.Fault{Rate: rate}
 	})
 }
 
@@ -107,11 +109,12 @@ func (p *peer) stop() {
 	}
 }
 
-// startSealdav starts the built binary as it comes, but for the address.
+// startSealdav starts the built binary as it comes, but for the address and what
+// the row sets.
 func (s *site) startSealdav(b *testing.B) (*testserver.Process, string) {
 	b.Helper()
 	file, env := harness.ConfigWith(b, harness.Settings{LogLevel: "info", ListCache: "2s"},
-		harness.Remote{Name: "drive", URL: "s3://" + s.bucket, Store: s.proxy.S3, SSE: s.key.Write()})
+		harness.Remote{Name: "drive", URL: "s3://" + s.bucket, Store: s.proxy.S3, SSE: s.key.Write(), More: s.config})
 	addr := freeAddr(b)
 	return launch(b, harness.Binary(), []string{"serve", "--config", file, "--listen", addr}, env, addr), "http://" + addr + "/drive"
 }
