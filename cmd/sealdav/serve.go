@@ -101,7 +101,7 @@ func openRemotes(ctx context.Context, cfg *config.Config, log *slog.Logger) ([]d
 		}
 		remotes = append(remotes, davfs.Remote{Name: r.Name, Bucket: bucket, ReadOnly: r.ReadOnly,
 			ReadAhead: providers.NewReadAhead(opener.buffers, r.ReadConcurrency, log.With("remote", r.Name)),
-			Litter: davfs.Litter(r.Litter), Quota: int64(r.Quota), MeasureUsage: r.MeasureUsage})
+			Litter:    davfs.Litter(r.Litter), Quota: int64(r.Quota), MeasureUsage: r.MeasureUsage})
 		log.Info("remote", "name", r.Name, "url", r.URL.String(),
 			"encryption", r.Settings.Describe(r.URL.Store), "read_only", r.ReadOnly)
 	}
