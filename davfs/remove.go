@@ -54,7 +54,7 @@ func (t *tree) removeNode(ctx context.Context, n node, watch *watch) error {
 	if watch != nil {
 		watch.own(n.path)
 	}
-	r := remover{t: t, watch: watch}
+	r := t.remover("delete", n.path, watch)
 	if !n.dir {
 		if err := r.push(ctx, n.path); err != nil {
 			return err
@@ -111,6 +111,13 @@ type remover struct {
 	batch    []string
 	failures []failure
 	watch    *watch // nil: whatever is there is deleted
+	progress *progress
+}
+
+// remover begins to delete what lies in the folder at path; op names that in
+// the log.
+func (t *tree) remover(op, path string, watch *watch) *remover {
+	return &remover{t: t, watch: watch, progress: t.progress(op, path)}
 }
 
 // add deletes key, now or later.
@@ -171,9 +178,11 @@ func (r *remover) flush(ctx context.Context) error {
 		return err
 	}
 	keys, release := r.claim()
-	err := r.t.remote.Bucket.Delete(ctx, keys...)
+	// A client that leaves ends it between two batches.
+	err := r.t.remote.Bucket.Delete(context.WithoutCancel(ctx), keys...)
 	release()
 	r.batch = r.batch[:0]
+	r.progress.add(len(keys))
 	e, ok := errors.AsType[*providers.DeleteError](err)
 	if !ok {
 		return err

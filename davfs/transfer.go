@@ -237,7 +237,7 @@ func (m *mover) rename(ctx context.Context) (n node, done bool, err error) {
 	}
 	w := m.src.beginWrite(ctx, m.from.path)
 	defer w.fail()
-	obj, err := r.Rename(ctx, m.dstPath, m.from.obj, m.options(m.dstPath, m.condition()))
+	obj, err := r.Rename(context.WithoutCancel(ctx), m.dstPath, m.from.obj, m.options(m.dstPath, m.condition()))
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
 		w.undone()
@@ -294,7 +294,7 @@ func (m *mover) removeOld(ctx context.Context) error {
 		return m.dst.removeNode(ctx, node{path: m.dstPath}, m.watch)
 	}
 	defer m.dst.forget(ctx, m.dstPath)
-	r := remover{t: m.dst, watch: m.watch}
+	r := m.dst.remover("delete what was replaced", m.dstPath, m.watch)
 	for _, rel := range m.old.all() {
 		if err := r.add(ctx, dirKey(m.dstPath)+rel); err != nil {
 			return err
@@ -391,7 +391,9 @@ func mayRetry(err error) bool {
 
 func (m *mover) copyAsIs(ctx context.Context, dst string, src providers.Object, cond providers.Condition) (providers.Object, error) {
 	if m.oneBucket {
-		return m.dst.remote.Bucket.Copy(ctx, dst, src, m.options(dst, cond))
+		// A client that leaves ends the transfer between two objects: what
+		// becomes of a copy that is broken off nobody knows.
+		return m.dst.remote.Bucket.Copy(context.WithoutCancel(ctx), dst, src, m.options(dst, cond))
 	}
 	body, obj, err := m.src.remote.ReadAhead.Open(ctx, m.src.remote.Bucket, src.Key, providers.OpenOptions{IfMatch: src.ETag})
 	if err != nil {

@@ -28,8 +28,9 @@ type members struct {
 	keep  bool    // they are
 	found bool
 
-	wg    sync.WaitGroup
-	slots chan struct{}
+	wg       sync.WaitGroup
+	slots    chan struct{}
+	progress *progress
 
 	mu       sync.Mutex
 	renamed  bitset // indexes in keys of what is no longer at the source
@@ -41,7 +42,12 @@ type members struct {
 // only if nothing has failed.
 func (m *mover) folder(ctx context.Context) (node, error) {
 	defer m.dst.forget(ctx, m.dstPath)
-	x := &members{mover: m, keep: m.how.move || m.at.exists(), slots: make(chan struct{}, streamsInFlight)}
+	op := "copy"
+	if m.how.move {
+		op = "move"
+	}
+	x := &members{mover: m, keep: m.how.move || m.at.exists(), slots: make(chan struct{}, streamsInFlight),
+		progress: m.src.progress(op, m.from.path)}
 	if m.oneBucket {
 		x.slots = make(chan struct{}, copiesInFlight)
 	}
@@ -149,7 +155,7 @@ func (x *members) one(ctx context.Context, i int, rel string, obj providers.Obje
 	dst := dirKey(x.dstPath) + rel
 	r, ok := x.src.remote.Bucket.(providers.Renamer)
 	if ok && x.how.move && x.oneBucket && !strings.HasSuffix(dst, "/") {
-		renamed, err := r.Rename(ctx, dst, obj, providers.CopyOptions{})
+		renamed, err := r.Rename(context.WithoutCancel(ctx), dst, obj, providers.CopyOptions{})
 		if err == nil {
 			x.copied(renamed, obj)
 			x.src.meter.add(-renamed.Size)
@@ -173,6 +179,7 @@ func (x *members) one(ctx context.Context, i int, rel string, obj providers.Obje
 
 func (x *members) note(rel string, err error) {
 	if err == nil {
+		x.progress.add(1)
 		return
 	}
 	x.mu.Lock()
@@ -198,7 +205,7 @@ var errChanged = fmt.Errorf("it was written while it was moved, and stays: %w", 
 
 // removeSource deletes what was copied and is still at the source.
 func (x *members) removeSource(ctx context.Context) error {
-	r := remover{t: x.src, watch: x.source}
+	r := x.src.remover("delete what was moved", x.from.path, x.source)
 	prefix := dirKey(x.from.path)
 	for i, rel := range x.keys.all() {
 		if x.renamed.has(i) {
@@ -221,7 +228,7 @@ func (m *mover) removeLeftovers(ctx context.Context, keys *keyList) error {
 	next, stop := iter.Pull2(keys.all())
 	defer stop()
 	_, have, more := next()
-	r := remover{t: m.dst, watch: m.watch}
+	r := m.dst.remover("delete what was replaced", m.dstPath, m.watch)
 	prefix := dirKey(m.dstPath)
 	for e, err := range m.dst.list(ctx, prefix, providers.ListOptions{Recursive: true}) {
 		if err != nil {
