@@ -57,7 +57,7 @@ func (b *Bucket) probeBlocks(ctx context.Context) error {
 	u := b.newUpload("probe", name)
 	err := u.send(wait, 1, probeContent)
 	if err == nil {
-		_, err = u.commit(wait, 1, nil, nil, providers.Condition{}, written{size: int64(len(probeContent))})
+		_, err = u.commit(wait, 1, nil, nil, providers.Condition{}, written{size: int64(len(probeContent)), same: u.same})
 	}
 	if err == nil {
 		err = b.probeRead(wait, name)
