@@ -65,6 +65,6 @@ func openMinIO(t *testing.T, sse string) counted {
 			}
 			return all
 		},
-		hold: func(op string, n int) { proxy.SetFault(testserver.HoldUntil(op, n)) },
+		hold: func(op string, n int) { proxy.SetFault(testserver.HoldUntil(testserver.Request.Op, op, n)) },
 	}
 }
