@@ -17,59 +17,65 @@ import (
 // unless it is told otherwise.
 const maxPage = 5000
 
-// List implements providers.Bucket. The next page is asked for once this one
-// is used up; whether there is one is the store's word (NextMarker), never a
-// page's length: Azure may answer an empty page in the middle.
+// List implements providers.Bucket. Whether there is a next page is the store's
+// word (NextMarker), never a page's length: Azure may answer an empty page in
+// the middle.
 func (b *Bucket) List(ctx context.Context, prefix string, opts providers.ListOptions) iter.Seq2[providers.Entry, error] {
 	return func(yield func(providers.Entry, error) bool) {
-		next := b.pages(prefix, opts)
-		var held []providers.Entry // sort behind their page
-		last, empty := "", true
-		for more := true; more; {
-			var p page
-			var err error
-			if p, more, err = b.listPage(ctx, prefix, next); err != nil {
-				yield(providers.Entry{}, err)
-				return
-			}
-			entries := append(held, b.entries(prefix, p, opts.Recursive)...)
-			slices.SortStableFunc(entries, func(x, y providers.Entry) int { return strings.Compare(x.Key, y.Key) })
-			ready := len(entries)
-			if more {
-				ready, _ = slices.BinarySearchFunc(entries, p.last(b.base)+"\x00", func(e providers.Entry, end string) int { return strings.Compare(e.Key, end) })
-			}
-			held = slices.Clone(entries[ready:])
-			for _, e := range entries[:ready] {
-				if !empty && e.Key == last {
-					continue // a folder of two pages, or a marker beside its folder blob
-				}
-				last, empty = e.Key, false
-				if !yield(e, nil) {
-					return
-				}
-			}
-		}
-		if empty {
-			b.listFolder(ctx, prefix, yield)
-		}
+		l := &listing{b: b, prefix: prefix, recursive: opts.Recursive, request: b.pages(prefix, opts), empty: true}
+		providers.Pages(ctx, b.log, prefix, opts, l.fetch)(yield)
 	}
 }
 
-// listFolder shows the marker of an empty folder that is a blob without "/" at
+// listing is a listing under way; it fetches one page after the other.
+type listing struct {
+	b         *Bucket
+	prefix    string
+	recursive bool
+	request   func(context.Context) (page, bool, error)
+	held      []providers.Entry // sort behind their page
+	empty     bool              // there was nothing so far
+}
+
+// fetch implements providers.Fetch. A folder of two pages, or a marker beside
+// its folder blob, is in it twice.
+func (l *listing) fetch(ctx context.Context) (providers.Page, error) {
+	p, more, err := l.b.listPage(ctx, l.prefix, l.request)
+	if err != nil {
+		return providers.Page{}, err
+	}
+	entries := append(l.held, l.b.entries(l.prefix, p, l.recursive)...)
+	slices.SortStableFunc(entries, func(x, y providers.Entry) int { return strings.Compare(x.Key, y.Key) })
+	l.empty = l.empty && len(entries) == 0
+	if more {
+		ready, _ := slices.BinarySearchFunc(entries, p.last(l.b.base)+"\x00", func(e providers.Entry, end string) int { return strings.Compare(e.Key, end) })
+		l.held = slices.Clone(entries[ready:])
+		return providers.Page{Entries: entries[:ready], Next: l.fetch}, nil
+	}
+	if l.empty {
+		entries, err = l.b.listFolder(ctx, l.prefix)
+	}
+	return providers.Page{Entries: entries}, err
+}
+
+// listFolder is the marker of an empty folder that is a blob without "/" at
 // its end, and so not in a listing of what begins with "dir/". Only where such
 // blobs have been seen is it looked for.
-func (b *Bucket) listFolder(ctx context.Context, prefix string, yield func(providers.Entry, error) bool) {
+func (b *Bucket) listFolder(ctx context.Context, prefix string) ([]providers.Entry, error) {
 	name, ok := strings.CutSuffix(prefix, "/")
 	if !ok || name == "" || !b.folders.Load() {
-		return
+		return nil, nil
 	}
 	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
 	obj, err := b.statFolder(wait, name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return
+		return nil, nil
 	}
-	yield(providers.Entry{Object: obj}, b.patient(ctx, "list", prefix, err))
+	if err != nil {
+		return nil, b.patient(ctx, "list", prefix, err)
+	}
+	return []providers.Entry{{Object: obj}}, nil
 }
 
 // page is what both kinds of listing have on a page.
