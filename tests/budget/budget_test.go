@@ -108,6 +108,9 @@ var rows = []row{
 		}},
 	{"DELETE of a file", filesAndMarker(3), false, method(204, "DELETE", "/f0000"), atMost(2)},
 	{"DELETE of a file, warm", filesAndMarker(3), true, method(204, "DELETE", "/f0000"), exactly(1)},
+	// One more than where the store decides.
+	{"DELETE of a version", filesAndMarker(3), false, deleteVersion, atMost(3)},
+	{"DELETE of a version, warm", filesAndMarker(3), true, deleteVersion, exactly(2)},
 	{"DELETE of a tree", largeFolder, false, method(204, "DELETE", "/"),
 		func(s store) cost { return cost{requests: ceil(large, s.page) + ceil(large, s.batch) + 2} }},
 }
@@ -252,6 +255,12 @@ func unmodified(t *testing.T, f *folder) {
 	etag := f.Want(t, []int{200}, "HEAD", f.path+"/file", nil).Header.Get("ETag")
 	f.bucket.reset()
 	f.Want(t, []int{304}, "GET", f.path+"/file", nil, "If-None-Match", etag)
+}
+
+func deleteVersion(t *testing.T, f *folder) {
+	etag := f.Want(t, []int{200}, "HEAD", f.path+"/f0000", nil).Header.Get("ETag")
+	f.bucket.reset()
+	f.Want(t, []int{204}, "DELETE", f.path+"/f0000", nil, "If-Match", etag)
 }
 
 func upload(name string, size int) func(*testing.T, *folder) {
