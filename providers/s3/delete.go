@@ -76,9 +76,9 @@ func (b *Bucket) remove(ctx context.Context, key string, ifMatch *string) error 
 }
 
 // DeleteIf implements providers.Bucket. Amazon decides it, and so do some of its
-// kin; MinIO and Ceph, up to version 20, ignore If-Match on a DELETE, and nothing
-// in their answer tells. So elsewhere than at Amazon the tag is looked at first,
-// unless the caller has, and sent all the same.
+// kin; MinIO and Ceph ignore If-Match on a DELETE, and nothing in their answer
+// tells. So elsewhere than at Amazon the tag is looked at first, unless the
+// caller has, and sent all the same.
 func (b *Bucket) DeleteIf(ctx context.Context, key string, opts providers.DeleteOptions) error {
 	if !b.amazon && !opts.Seen {
 		if stands, err := b.stands(ctx, key, opts.IfMatch); err != nil || !stands {
