@@ -177,6 +177,12 @@ func (f *folder) getAgain(t *testing.T, head *harness.Server, status int, tells,
 	f.Want(t, []int{status}, "GET", f.path+"/file", nil, condition, value)
 }
 
+func deleteVersion(t *testing.T, f *folder) {
+	etag := f.Want(t, []int{200}, "HEAD", f.path+"/f0000", nil).Header.Get("ETag")
+	f.bucket.reset()
+	f.Want(t, []int{204}, "DELETE", f.path+"/f0000", nil, "If-Match", etag)
+}
+
 func upload(name string, size int) func(*testing.T, *folder) {
 	return func(t *testing.T, f *folder) { f.Put(t, f.path+name, make([]byte, size)) }
 }

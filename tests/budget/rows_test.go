@@ -146,10 +146,18 @@ var rows = []row{
 		}},
 	{"DELETE of a file", filesAndMarker(3), false, method(204, "DELETE", "/f0000"), of(2, 2)},
 	{"DELETE of a file, warm", filesAndMarker(3), true, method(204, "DELETE", "/f0000"), of(1, 2)},
+	{"DELETE of a version", filesAndMarker(3), false, deleteVersion, undecided(2)},
+	{"DELETE of a version, warm", filesAndMarker(3), true, deleteVersion, undecided(1)},
 }
 
 // lastBytes is a GET of a range that is counted from the end.
 func lastBytes(s store) cost { return cost{requests: 1 + s.sizeFirst, budget: 1 + s.sizeFirst} }
+
+// undecided is n requests, and one where the store does not decide the condition
+// of a deletion.
+func undecided(n int) func(store) cost {
+	return func(s store) cost { return cost{requests: n + s.undecided, budget: 2 + s.undecided} }
+}
 
 // parts is a warm PUT of several parts.
 func parts(s store) cost {
