@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 )
 
 // azureSeal is the encryption of a blob or a block: the SHA-256 of a customer
@@ -121,12 +123,12 @@ func (have azureSeal) mismatch(stored azureSeal) string {
 // notes writes that lack encryption.
 func (p *Azure) enforce(w http.ResponseWriter, r *http.Request) {
 	op, quirks := azureOp(r.Method, r.URL, r.Header), p.quirk()
-	container, _ := blobOf(r.URL)
+	name, _ := blobOf(r.URL)
 	seal, code := p.sealIn(r.Header, "X-Ms-")
 	writes := strings.HasPrefix(op, "PutBl")
 	if writes && seal == (azureSeal{}) && code == "" {
 		p.mu.Lock()
-		if p.sealed[container] {
+		if p.sealed[name] {
 			p.offences = append(p.offences, op+" "+r.URL.Path)
 		}
 		p.mu.Unlock()
@@ -137,6 +139,9 @@ func (p *Azure) enforce(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case op == "Batch" && quirks.NoBatch, strings.HasSuffix(op, "FromURL") && quirks.NoCopyFromURL:
 		azureError(w, http.StatusNotImplemented, "NotImplemented", "the operation is not implemented")
+		return
+	case op == "DeleteBlob" && quirks.Hierarchical && p.hasBelow(r):
+		azureError(w, http.StatusConflict, "DirectoryIsNotEmpty", "the folder is not empty")
 		return
 	case quirks.Ignores && !strings.HasSuffix(op, "FromURL"):
 		p.forward.ServeHTTP(w, r)
@@ -164,6 +169,22 @@ func (p *Azure) enforce(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	p.forward.ServeHTTP(w, r)
+}
+
+// hasBelow reports whether the blob of a request has others below it.
+func (p *Azure) hasBelow(r *http.Request) bool {
+	name, blob := blobOf(r.URL)
+	client, err := p.server.service(p.server.endpoint, http.DefaultTransport)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	page, err := client.NewContainerClient(name).NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
+		Prefix: new(blob + "/"), MaxResults: new(int32(1)),
+	}).NextPage(r.Context())
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	return page.Segment != nil && len(page.Segment.BlobItems) > 0
 }
 
 // sameSeal reports whether every block of a list lies under seal.

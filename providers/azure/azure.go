@@ -85,7 +85,8 @@ type Bucket struct {
 	singleDeletes atomic.Bool
 	// folders is set once a blob has shown up that stands for a folder; until
 	// then nothing is spent on looking for more.
-	folders atomic.Bool
+	folders     atomic.Bool
+	folderNames *folderMemory
 }
 
 // limits are Azure's own; a test lowers them.
@@ -117,6 +118,8 @@ func Open(_ context.Context, cfg Config) (*Bucket, error) {
 		strict:  cfg.RequireEncrypted,
 		buffers: cfg.Buffers,
 		limits:  azureLimits,
+
+		folderNames: newFolderMemory(),
 	}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)

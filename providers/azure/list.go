@@ -2,8 +2,6 @@ package azure
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 	"iter"
 	"slices"
 	"strings"
@@ -24,7 +22,7 @@ func (b *Bucket) List(ctx context.Context, prefix string, opts providers.ListOpt
 	return func(yield func(providers.Entry, error) bool) {
 		next := b.pages(prefix, opts)
 		var held []providers.Entry // sort behind their page
-		last, empty := "", true
+		last, empty, first := "", true, true
 		for more := true; more; {
 			var p page
 			var err error
@@ -32,8 +30,16 @@ func (b *Bucket) List(ctx context.Context, prefix string, opts providers.ListOpt
 				yield(providers.Entry{}, err)
 				return
 			}
-			entries := append(held, b.entries(prefix, p, opts.Recursive)...)
+			// What was held comes last: a marker is preferred to its folder blob.
+			entries := append(b.entries(prefix, p, opts.Recursive), held...)
 			slices.SortStableFunc(entries, func(x, y providers.Entry) int { return strings.Compare(x.Key, y.Key) })
+			if first {
+				if entries, err = b.withMarker(ctx, prefix, entries); err != nil {
+					yield(providers.Entry{}, err)
+					return
+				}
+				first = false
+			}
 			ready := len(entries)
 			if more {
 				ready, _ = slices.BinarySearchFunc(entries, p.last(b.base)+"\x00", func(e providers.Entry, end string) int { return strings.Compare(e.Key, end) })
@@ -49,27 +55,7 @@ func (b *Bucket) List(ctx context.Context, prefix string, opts providers.ListOpt
 				}
 			}
 		}
-		if empty {
-			b.listFolder(ctx, prefix, yield)
-		}
 	}
-}
-
-// listFolder shows the marker of an empty folder that is a blob without "/" at
-// its end, and so not in a listing of what begins with "dir/". Only where such
-// blobs have been seen is it looked for.
-func (b *Bucket) listFolder(ctx context.Context, prefix string, yield func(providers.Entry, error) bool) {
-	name, ok := strings.CutSuffix(prefix, "/")
-	if !ok || name == "" || !b.folders.Load() {
-		return
-	}
-	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
-	defer cancel()
-	obj, err := b.statFolder(wait, name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return
-	}
-	yield(providers.Entry{Object: obj}, b.patient(ctx, "list", prefix, err))
 }
 
 // page is what both kinds of listing have on a page.
@@ -137,6 +123,7 @@ func (b *Bucket) entries(prefix string, p page, recursive bool) []providers.Entr
 	dir := func(key string) providers.Entry {
 		return providers.Entry{Object: providers.Object{Key: key}, Dir: true}
 	}
+	var folders []providers.Entry
 	for _, item := range p.blobs {
 		key, ok := b.own(item.Name)
 		if !ok || item.Properties == nil {
@@ -146,18 +133,22 @@ func (b *Bucket) entries(prefix string, p page, recursive bool) []providers.Entr
 		switch {
 		case !f.folder:
 			entries = append(entries, providers.Entry{Object: f.Object})
+		case key+"/" == providers.ReservedPrefix:
 		case recursive:
-			entries = append(entries, providers.Entry{Object: f.asMarker()})
-		case key+"/" != prefix:
-			entries = append(entries, dir(key+"/"))
+			folders = append(folders, providers.Entry{Object: f.asMarker()})
+		default:
+			folders = append(folders, dir(key+"/"))
 		}
 	}
 	for _, folder := range p.prefixes {
+		if folder.Properties != nil && value(folder.Properties.ResourceType) == "directory" {
+			b.folders.Store(true) // a hierarchical namespace may list its folders so
+		}
 		if key, ok := b.own(folder.Name); ok {
 			entries = append(entries, dir(key))
 		}
 	}
-	return entries
+	return append(entries, folders...)
 }
 
 func (b *Bucket) listed(key string, item *container.BlobItem) found {
