@@ -60,6 +60,7 @@ type Bucket struct {
 	// The probes of a sealed remote: before its first write, and before its
 	// first upload in parts.
 	gate, gateParts *providers.Gate
+	probes          *providers.Probes
 
 	// streamCopies is set once the store has shown that its copies are not
 	// sealed.
@@ -113,6 +114,7 @@ func Open(_ context.Context, cfg Config) (*Bucket, error) {
 	if b.signer, err = newSigner(cfg.CredentialsFile, anonymous, b.http); err != nil {
 		return nil, err
 	}
+	b.probes = providers.NewProbes(b.Delete, "the credentials may not delete: they need storage.objects.delete, as in the role roles/storage.objectUser", b.log)
 	b.gate, b.gateParts = providers.NewGate(nil), providers.NewGate(nil)
 	if cfg.Settings.Sealed() {
 		b.gate, b.gateParts = providers.NewGate(b.Probe), providers.NewGate(b.probeParts)
