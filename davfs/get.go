@@ -53,6 +53,9 @@ func (q *request) head() error {
 	if err := q.conditions().evaluate(&n, true); err != nil {
 		return q.notSent(err, n)
 	}
+	if err := providers.MayOpen(q.tree.remote.Bucket, n.obj); err != nil {
+		return err // as GET would
+	}
 	q.fileHeaders(n)
 	q.w.Header().Set("Content-Length", strconv.FormatInt(n.obj.Size, 10))
 	q.w.WriteHeader(http.StatusOK)

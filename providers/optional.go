@@ -10,6 +10,23 @@ type Spacer interface {
 	Space(ctx context.Context) (available, used int64, err error)
 }
 
+// Strict is implemented by a Bucket that may refuse to open an object for how it
+// lies encrypted (ErrPlain). Ask it through MayOpen.
+type Strict interface {
+	// MayOpen is the error with which Open would refuse an object that Stat has
+	// described; nil for none.
+	MayOpen(obj Object) error
+}
+
+// MayOpen tells without a request whether a bucket would refuse to open an
+// object that its Stat has described.
+func MayOpen(b Bucket, obj Object) error {
+	if s, ok := b.(Strict); ok {
+		return s.MayOpen(obj)
+	}
+	return nil
+}
+
 // Fingerprinter is implemented by a Bucket with customer keys.
 type Fingerprinter interface {
 	// Fingerprint names the customer key that e.Key gives the place of, in 16

@@ -23,6 +23,8 @@ func (s Settings) Describe(store Store) string {
 		parts = append(parts, "keys of the store (SSE-S3)")
 	case s.Scope != "":
 		parts = append(parts, "encryption scope "+shownID(s.Scope))
+	case store == Azure:
+		parts = append(parts, "as the account does by default, always on")
 	default:
 		parts = append(parts, "as the store does by default")
 	}

@@ -45,6 +45,7 @@ func TestSealedAndDescribe(t *testing.T) {
 		want   string
 	}{
 		{sse.S3, sse.Settings{}, false, false, "as the store does by default"},
+		{sse.Azure, sse.Settings{}, false, false, "as the account does by default, always on"},
 		{sse.S3, sse.Settings{ReadKeys: []sse.Key{k}}, false, true, "as the store does by default, 1 read key"},
 		{sse.S3, sse.Settings{WriteKey: k, ReadKeys: []sse.Key{k, k}}, true, true, "customer key (SSE-C), 2 read keys"},
 		{sse.GCS, sse.Settings{WriteKey: k}, true, true, "customer key (CSEK)"},

@@ -31,6 +31,9 @@ var explanations = []explanation{
 		}},
 	{providers.ErrKey, "the store refuses the key, or the object lies under another one",
 		func(r config.Remote) string {
+			if scope := r.Settings.Scope; r.URL.Store == sse.Azure && scope != "" {
+				return fmt.Sprintf("make the scope, or enable it, or correct sse of %s; which there are: az storage account encryption-scope list --account-name ACCOUNT --resource-group GROUP; to make it: az storage account encryption-scope create --name %s --account-name ACCOUNT --resource-group GROUP", table(r), scope)
+			}
 			return "see that the keys in sse of " + table(r) + " are the right ones"
 		}},
 	{providers.ErrCredentials, "the store does not accept the credentials",

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"time"
 
 	"sealdav/internal/config"
@@ -97,6 +98,9 @@ func (p *probe) write(ctx context.Context) (string, error) {
 	p.stands = append(p.stands, p.key) // even a failed write might leave it
 	p.written, err = p.bucket.Put(ctx, p.key, bytes.NewReader(p.content),
 		providers.PutOptions{Size: int64(len(p.content)), ContentType: "text/plain; charset=utf-8"})
+	if left, ok := errors.AsType[*providers.LeftError](err); ok {
+		p.stands = append(p.stands, left.Keys...)
+	}
 	return encryptionOf(p.written), err
 }
 
@@ -197,8 +201,20 @@ func (p *probe) cleanUp(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
-	if err := p.bucket.Delete(ctx, p.stands...); err != nil {
+	err := p.bucket.Delete(ctx, p.stands...)
+	if err == nil {
+		return
+	}
+	// What was never written may not be deleted either.
+	left := slices.DeleteFunc(p.stands, func(key string) bool {
+		_, err := p.bucket.Stat(ctx, key)
+		return errors.Is(err, fs.ErrNotExist)
+	})
+	if e, ok := errors.AsType[*providers.DeleteError](err); ok {
+		e.Failed = slices.DeleteFunc(e.Failed, func(f *providers.Error) bool { return !slices.Contains(left, f.Key) })
+	}
+	if len(left) > 0 {
 		p.steps = append(p.steps, step{Name: "clean up", Result: resultFailed, Error: err.Error(),
-			Cure: fmt.Sprintf("delete %q by hand", p.stands)})
+			Cure: fmt.Sprintf("delete %q by hand", left)})
 	}
 }

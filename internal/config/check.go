@@ -200,47 +200,6 @@ func checkCAFile(path string) error {
 	return nil
 }
 
-// checkCredentials looks for halves of credentials, and for two of a kind.
-func (r *Remote) checkCredentials(b *binder, key toml.Key) {
-	has := func(name string) bool { return b.has(sub(key, name)...) }
-	needs := func(name, other string) {
-		if has(name) && !has(other) {
-			b.find(sub(key, name), "also needs %s", other)
-		}
-	}
-	excludes := func(name string, others ...string) {
-		for _, other := range others {
-			if has(name) && has(other) {
-				b.find(sub(key, name), "%s and %s exclude each other", name, other)
-			}
-		}
-	}
-	switch r.URL.Store {
-	case sse.S3:
-		needs("access_key_id", "secret_access_key")
-		needs("secret_access_key", "access_key_id")
-		needs("session_token", "access_key_id")
-		excludes("profile", "access_key_id")
-		if r.Anonymous {
-			excludes("anonymous", "access_key_id", "profile")
-		}
-	case sse.GCS:
-		if r.Anonymous {
-			excludes("anonymous", "credentials_file")
-		}
-	case sse.Azure:
-		excludes("account_key", "sas_token", "connection_string")
-		excludes("sas_token", "connection_string")
-		if !has("account") && !has("connection_string") && !has("endpoint") {
-			account, _ := b.env("AZURE_STORAGE_ACCOUNT")
-			connection, _ := b.env("AZURE_STORAGE_CONNECTION_STRING")
-			if account == "" && connection == "" {
-				b.find(key, "needs account or connection_string")
-			}
-		}
-	}
-}
-
 // checkEncryption reads the remote's settings.
 func (r *Remote) checkEncryption(b *binder, key toml.Key) {
 	if b.has(key...) {
@@ -254,15 +213,7 @@ func (r *Remote) checkEncryption(b *binder, key toml.Key) {
 	}
 	if err != nil {
 		for _, e := range split(err) {
-			at := key
-			if option, ok := errors.AsType[*sse.Error](e); ok { // in a table it has a place
-				for _, name := range []string{strings.TrimLeft(option.Option, "-"), option.Option} {
-					if inside := sub(key, name); b.has(inside...) {
-						at = inside
-					}
-				}
-			}
-			b.find(at, "%s", strings.TrimPrefix(e.Error(), "sse: "))
+			b.findOption(key, e)
 		}
 		return
 	}
@@ -279,8 +230,22 @@ func (r *Remote) checkEncryption(b *binder, key toml.Key) {
 		scheme = "https" // the clouds' own
 	}
 	if err := set.CheckEndpoint(scheme, r.InsecureKeysOverHTTP); err != nil {
-		b.find(key, "%s", strings.TrimPrefix(err.Error(), "sse: "))
+		b.findOption(key, err)
 	}
+}
+
+// findOption finds what is wrong with an option of sse, which has a place of
+// its own where key is a table.
+func (b *binder) findOption(key toml.Key, err error) {
+	at := key
+	if option, ok := errors.AsType[*sse.Error](err); ok {
+		for _, name := range []string{strings.TrimLeft(option.Option, "-"), option.Option} {
+			if inside := sub(key, name); b.has(inside...) {
+				at = inside
+			}
+		}
+	}
+	b.find(at, "%s", strings.TrimPrefix(err.Error(), "sse: "))
 }
 
 // warnOfVariable tells of options that are set for the other scheme of a store.

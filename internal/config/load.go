@@ -12,6 +12,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"sealdav/providers/azure"
 	"sealdav/sse"
 )
 
@@ -145,6 +146,17 @@ func (r *Remote) endpoint(env Env) HTTPURL {
 			if !strings.Contains(host, "://") {
 				text = "http://" + host // as the client library reads it
 			}
+		}
+	case sse.Azure:
+		connection := r.ConnectionString.Reveal()
+		if r.Account == "" && connection == "" {
+			connection, _ = env("AZURE_STORAGE_CONNECTION_STRING")
+		}
+		switch {
+		case connection != "":
+			text, _ = azure.CheckConnectionString(connection)
+		case r.Account == "":
+			text, _ = env("AZURE_STORAGE_BLOB_ENDPOINT")
 		}
 	}
 	var u HTTPURL

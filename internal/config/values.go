@@ -119,6 +119,25 @@ var schemes = map[string]sse.Store{
 
 var bucketName = regexp.MustCompile(`^[A-Za-z0-9$][A-Za-z0-9._-]{0,254}$`)
 
+// The names of containers and buckets as Azure and Google have them, but for
+// the shortest length, which says little. What a server that speaks S3 takes,
+// and Amazon once took, is more than Amazon's rules: that is left to the server.
+var (
+	containerName = regexp.MustCompile(`^(\$(root|web|logs)|[a-z0-9](-?[a-z0-9])*)$`)
+	googleName    = regexp.MustCompile(`^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$`)
+)
+
+// checkBucket says why a store cannot have a bucket of a name.
+func checkBucket(store sse.Store, name string) error {
+	switch {
+	case store == sse.Azure && (!containerName.MatchString(name) || len(name) > 63):
+		return errors.New("names a container that Azure cannot have: it is of at most 63 lower-case letters, digits and single hyphens between them")
+	case store == sse.GCS && (!googleName.MatchString(name) || len(name) > 222):
+		return errors.New("names a bucket that Google cannot have: it is of lower-case letters, digits and -_. between them")
+	}
+	return nil
+}
+
 // ParseURL reads s3://bucket/prefix, gs://, az://, alts3://, altgs:// or
 // file:///dir. What follows the bucket is taken as it stands: it is not
 // percent-decoded, because keys are not percent-encoded.
@@ -140,6 +159,9 @@ func ParseURL(text string) (URL, error) {
 	bucket, prefix, _ := strings.Cut(rest, "/")
 	if !bucketName.MatchString(bucket) {
 		return URL{}, fmt.Errorf("needs a bucket: %s://bucket/prefix (credentials, ports and queries are no part of it)", scheme)
+	}
+	if err := checkBucket(store, bucket); err != nil {
+		return URL{}, err
 	}
 	for segment := range strings.SplitSeq(prefix, "/") {
 		if segment == "." || segment == ".." {

@@ -64,6 +64,9 @@ type AzureQuirks struct {
 	NoSourceKey bool
 	// NoBatch answers 501 to batches.
 	NoBatch bool
+	// Hierarchical refuses to delete a blob that has others below it, as an
+	// account with a hierarchical namespace does.
+	Hierarchical bool
 	// Pretends is the operation (PutBlob, PutBlockList, PutBlobFromURL) that
 	// stores without its key and answers as if it had heeded it.
 	Pretends string

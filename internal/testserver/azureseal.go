@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 )
 
 // azureSeal is the encryption of a blob or a block: the SHA-256 of a customer
@@ -121,12 +123,12 @@ func (have azureSeal) mismatch(stored azureSeal) string {
 // notes writes that lack encryption.
 func (p *Azure) enforce(w http.ResponseWriter, r *http.Request) {
 	op, quirks := azureOp(r.Method, r.URL, r.Header), p.quirk()
-	container, _ := blobOf(r.URL)
+	name, _ := blobOf(r.URL)
 	seal, code := p.sealIn(r.Header, "X-Ms-")
 	writes := strings.HasPrefix(op, "PutBl")
 	if writes && seal == (azureSeal{}) && code == "" {
 		p.mu.Lock()
-		if p.sealed[container] {
+		if p.sealed[name] {
 			p.offences = append(p.offences, op+" "+r.URL.Path)
 		}
 		p.mu.Unlock()
@@ -137,6 +139,9 @@ func (p *Azure) enforce(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case op == "Batch" && quirks.NoBatch, strings.HasSuffix(op, "FromURL") && quirks.NoCopyFromURL:
 		azureError(w, http.StatusNotImplemented, "NotImplemented", "the operation is not implemented")
+		return
+	case op == "DeleteBlob" && quirks.Hierarchical && p.hasBelow(r):
+		azureError(w, http.StatusConflict, "DirectoryIsNotEmpty", "the folder is not empty")
 		return
 	case quirks.Ignores && !strings.HasSuffix(op, "FromURL"):
 		p.forward.ServeHTTP(w, r)
@@ -151,7 +156,7 @@ func (p *Azure) enforce(w http.ResponseWriter, r *http.Request) {
 	switch op {
 	case "ListBlobs":
 		if quirks.PageSize > 0 {
-			r = p.limitPage(r, container, quirks.PageSize)
+			r = p.limitPage(r, name, quirks.PageSize)
 		}
 	case "PutBlobFromURL", "PutBlockFromURL":
 		p.copyFromURL(w, r, op)
@@ -172,7 +177,7 @@ func (p *Azure) enforce(w http.ResponseWriter, r *http.Request) {
 
 // limitPage asks for a smaller page than the client did. A shared key's
 // signature covers what was asked, so another authorisation takes its place.
-func (p *Azure) limitPage(r *http.Request, container string, size int) *http.Request {
+func (p *Azure) limitPage(r *http.Request, name string, size int) *http.Request {
 	query := r.URL.Query()
 	if n, err := strconv.Atoi(query.Get("maxresults")); err == nil && n <= size {
 		return r
@@ -181,7 +186,7 @@ func (p *Azure) limitPage(r *http.Request, container string, size int) *http.Req
 	limited := r.Clone(r.Context())
 	limited.URL.RawQuery = query.Encode()
 	if r.Header.Get("Authorization") != "" {
-		token, err := p.server.sas(container)
+		token, err := p.server.sas(name)
 		if err != nil {
 			panic(http.ErrAbortHandler)
 		}
@@ -189,6 +194,22 @@ func (p *Azure) limitPage(r *http.Request, container string, size int) *http.Req
 		limited.URL.RawQuery += "&" + token
 	}
 	return limited
+}
+
+// hasBelow reports whether the blob of a request has others below it.
+func (p *Azure) hasBelow(r *http.Request) bool {
+	name, blob := blobOf(r.URL)
+	client, err := p.server.service(p.server.endpoint, http.DefaultTransport)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	page, err := client.NewContainerClient(name).NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
+		Prefix: new(blob + "/"), MaxResults: new(int32(1)),
+	}).NextPage(r.Context())
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	return page.Segment != nil && len(page.Segment.BlobItems) > 0
 }
 
 // sameSeal reports whether every block of a list lies under seal.

@@ -2,6 +2,7 @@ package testserver
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/xml"
@@ -128,11 +129,35 @@ func (s *GCS) openContent(r *http.Request, bucket, object string, fromJSON bool)
 		return nil, seal{}, err
 	}
 	header := http.Header{}
-	if v := r.Header.Get("Range"); v != "" {
+	// What is stored packed is unpacked for a client that does not say it takes
+	// it so, whatever range it asks for.
+	transcode := res.text("contentEncoding") == "gzip" && !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip")
+	if v := r.Header.Get("Range"); v != "" && !transcode {
 		header.Set("Range", v)
 	}
 	resp, err := s.toFake(r.Context(), http.MethodGet, contentPath(bucket, object), header, nil)
+	if err == nil && transcode {
+		err = unpack(resp)
+	}
 	return resp, lies, err
+}
+
+// unpack is Google's decompressive transcoding.
+func unpack(resp *http.Response) error {
+	packed := resp.Body
+	content, err := gzip.NewReader(packed)
+	if err != nil {
+		packed.Close()
+		return err
+	}
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{content, packed}
+	resp.Header.Del("Content-Length")
+	resp.Header.Del("Content-Encoding")
+	resp.Header.Set("Warning", "214 UploadServer gunzipped")
+	return nil
 }
 
 // checkRead checks the preconditions of a read in the form its API has them.

@@ -95,12 +95,38 @@ func (b *Bucket) connect(cfg Config) (err error) {
 		b.client, err = container.NewClientWithNoCredential(endpoint+"?"+strings.TrimPrefix(cfg.SASToken, "?"), options)
 		return err
 	}
+	if strings.HasPrefix(endpoint, "http://") { // the SDK would refuse each request
+		return errors.New("azure: endpoint: the tokens of an identity go over https only; set account_key, or an https endpoint")
+	}
 	identity := azcore.ClientOptions{Transport: b.http, Retry: retries}
 	if b.token, err = azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{ClientOptions: identity}); err != nil {
 		return fmt.Errorf("azure: default credentials: %w", err)
 	}
 	b.client, err = container.NewClient(endpoint, b.token, options)
 	return err
+}
+
+// CheckAccountKey says what is wrong with an account key, without repeating it.
+func CheckAccountKey(key string) error {
+	if _, err := container.NewSharedKeyCredential("account", key); err != nil {
+		return errors.New("not base64")
+	}
+	return nil
+}
+
+// CheckConnectionString returns the URL of the blob service that a connection
+// string names, or says that it is none, without repeating it.
+func CheckConnectionString(text string) (endpoint string, err error) {
+	bad := errors.New("not in the form Azure's portal shows it in")
+	client, err := container.NewClientFromConnectionString(text, "c", nil)
+	if err != nil {
+		return "", bad
+	}
+	u, err := url.Parse(client.URL())
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return "", bad
+	}
+	return u.Scheme + "://" + u.Host + strings.TrimSuffix(u.EscapedPath(), "/c"), nil
 }
 
 func (cfg Config) containerURL() (string, error) {

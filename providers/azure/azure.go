@@ -77,6 +77,7 @@ type Bucket struct {
 	// The probes of a sealed remote: before its first write, its first upload
 	// in blocks, its first copy in blocks.
 	gate, gateBlocks, gateBlockCopies *providers.Gate
+	probes                            *providers.Probes
 
 	// streamCopies is set once the store has shown that it cannot copy under
 	// these settings itself, streamBlocks that it cannot in blocks.
@@ -85,7 +86,8 @@ type Bucket struct {
 	singleDeletes atomic.Bool
 	// folders is set once a blob has shown up that stands for a folder; until
 	// then nothing is spent on looking for more.
-	folders atomic.Bool
+	folders     atomic.Bool
+	folderNames *folderMemory
 }
 
 // limits are Azure's own; a test lowers them.
@@ -117,6 +119,8 @@ func Open(_ context.Context, cfg Config) (*Bucket, error) {
 		strict:  cfg.RequireEncrypted,
 		buffers: cfg.Buffers,
 		limits:  azureLimits,
+
+		folderNames: newFolderMemory(),
 	}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
@@ -130,6 +134,7 @@ func Open(_ context.Context, cfg Config) (*Bucket, error) {
 	if err := checkEndpoint(b.client.URL(), cfg); err != nil {
 		return nil, err
 	}
+	b.probes = providers.NewProbes(b.Delete, "the credentials may not delete: a SAS needs delete (read, create, write, delete and list: sp=rcwdl), an identity the role Storage Blob Data Contributor", b.log)
 	b.gate, b.gateBlocks, b.gateBlockCopies = providers.NewGate(nil), providers.NewGate(nil), providers.NewGate(nil)
 	if cfg.Settings.Sealed() {
 		b.gate, b.gateBlocks, b.gateBlockCopies = providers.NewGate(b.Probe), providers.NewGate(b.probeBlocks), providers.NewGate(b.probeBlockCopy)

@@ -34,6 +34,7 @@ func (b *Bucket) Delete(ctx context.Context, keys ...string) error {
 		} else {
 			b.deleteBatches(ctx, group, failed)
 		}
+		b.deleteFolders(ctx, group, failed)
 		if ctx.Err() != nil {
 			return b.fail(ctx, "delete", group[0], ctx.Err())
 		}
@@ -91,6 +92,13 @@ func (f *failures) add(key string, err error) {
 	f.mu.Unlock()
 }
 
+// has reports whether a key could not be deleted.
+func (f *failures) has(key string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.ContainsFunc(f.list, func(e *providers.Error) bool { return e.Key == key })
+}
+
 func (b *Bucket) deleteSingly(ctx context.Context, keys []string, failed *failures) {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(deletesAtOnce)
@@ -130,32 +138,14 @@ func (b *Bucket) deleteOne(ctx context.Context, key string, opts *blob.DeleteOpt
 }
 
 // deleted is what became of a deletion. A marker that is not there may be a
-// folder blob; one that is not empty is a folder still, as it would be in a
-// flat account.
+// folder blob, which is deleted next; one that is not empty is a folder still,
+// as it would be in a flat account.
 func (b *Bucket) deleted(ctx context.Context, key string, err error) error {
-	if err == nil {
-		return nil
-	}
 	f := examine(err)
-	name, marker := strings.CutSuffix(key, "/")
-	switch {
-	case marker && f.code == "DirectoryIsNotEmpty":
-		return nil
-	case f.kind() != fs.ErrNotExist:
-		return b.fail(ctx, "delete", key, err)
-	case !marker || name == "" || !b.folders.Load():
+	if f.kind() == fs.ErrNotExist || f.code == "DirectoryIsNotEmpty" && strings.HasSuffix(key, "/") {
 		return nil
 	}
-	if _, err := b.statFolder(ctx, name); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	} else if err != nil && !errors.Is(err, providers.ErrKey) {
-		return err
-	}
-	_, err = b.client.NewBlobClient(b.full(name)).Delete(ctx, nil)
-	if f := examine(err); err != nil && f.kind() != fs.ErrNotExist && f.code != "DirectoryIsNotEmpty" {
-		return b.fail(ctx, "delete", key, err)
-	}
-	return nil
+	return b.fail(ctx, "delete", key, err)
 }
 
 func (b *Bucket) deleteBatches(ctx context.Context, keys []string, failed *failures) {

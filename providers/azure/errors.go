@@ -201,6 +201,9 @@ var statuses = map[int]error{
 }
 
 func (f *failure) kind() error {
+	if f.notAuthenticated() {
+		return providers.ErrCredentials
+	}
 	if k, ok := kinds[f.code]; ok {
 		return k
 	}
@@ -295,10 +298,21 @@ var advices = map[string]string{
 	"OutOfRangeInput":                    "the name, with the remote's prefix, is longer than the store takes",
 	"EncryptionScopeNotFound":            "the account has no such encryption scope, or it is disabled: check --sse-scope, or create it with: az storage account encryption-scope create",
 	"ResourceTypeMismatch":               "there is a folder of that name",
+	"InvalidBlobType":                    "an append blob or a page blob of that name is there, which an upload in blocks cannot replace (more than 16 MiB, or a copy in blocks): delete it first",
+}
+
+// notAuthenticated reports an AuthorizationFailure that is the code of another
+// error: Azurite gives it to a wrong signature, Azure to whom its firewall keeps
+// out.
+func (f *failure) notAuthenticated() bool {
+	return f.code == "AuthorizationFailure" && strings.HasPrefix(f.message, "Server failed to authenticate the request")
 }
 
 // advice says what to do about a failure, or "".
 func (b *Bucket) advice(f *failure) string {
+	if f.notAuthenticated() {
+		return advices["AuthenticationFailed"]
+	}
 	if a, ok := advices[f.code]; ok {
 		return a
 	}

@@ -140,6 +140,7 @@ func TestConfig(t *testing.T) {
 		{azure.Config{Container: "box", Account: "a", AccountKey: "a2V5", Endpoint: "http://x", Settings: key}, "https"},
 		{azure.Config{Container: "box", Account: "a", AccountKey: "a2V5", Endpoint: "http://x", Settings: key, InsecureKeysOverHTTP: true}, ""},
 		{azure.Config{Container: "box", ConnectionString: "BlobEndpoint=http://x/a;AccountName=a;AccountKey=a2V5", Settings: key}, "https"},
+		{azure.Config{Container: "box", Account: "a", Endpoint: "http://127.0.0.1:1/a"}, "over https only"},
 		{azure.Config{Container: "box", Account: "a", AccountKey: "a2V5", CAFile: "/no/such/file"}, "certificate"},
 	} {
 		b, err := azure.Open(t.Context(), tc.cfg)

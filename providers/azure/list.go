@@ -2,8 +2,6 @@ package azure
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 	"iter"
 	"slices"
 	"strings"
@@ -22,7 +20,7 @@ const maxPage = 5000
 // the middle.
 func (b *Bucket) List(ctx context.Context, prefix string, opts providers.ListOptions) iter.Seq2[providers.Entry, error] {
 	return func(yield func(providers.Entry, error) bool) {
-		l := &listing{b: b, prefix: prefix, recursive: opts.Recursive, request: b.pages(prefix, opts), empty: true}
+		l := &listing{b: b, prefix: prefix, recursive: opts.Recursive, request: b.pages(prefix, opts), first: true}
 		providers.Pages(ctx, b.log, prefix, opts, l.fetch)(yield)
 	}
 }
@@ -34,48 +32,30 @@ type listing struct {
 	recursive bool
 	request   func(context.Context) (page, bool, error)
 	held      []providers.Entry // sort behind their page
-	empty     bool              // there was nothing so far
+	first     bool              // the next page is the first
 }
 
 // fetch implements providers.Fetch. A folder of two pages, or a marker beside
-// its folder blob, is in it twice.
+// its folder blob, is in it twice; of these the marker comes first.
 func (l *listing) fetch(ctx context.Context) (providers.Page, error) {
 	p, more, err := l.b.listPage(ctx, l.prefix, l.request)
 	if err != nil {
 		return providers.Page{}, err
 	}
-	entries := append(l.held, l.b.entries(l.prefix, p, l.recursive)...)
+	entries := append(l.b.entries(l.prefix, p, l.recursive), l.held...)
 	slices.SortStableFunc(entries, func(x, y providers.Entry) int { return strings.Compare(x.Key, y.Key) })
-	l.empty = l.empty && len(entries) == 0
-	if more {
-		ready, _ := slices.BinarySearchFunc(entries, p.last(l.b.base)+"\x00", func(e providers.Entry, end string) int { return strings.Compare(e.Key, end) })
-		l.held = slices.Clone(entries[ready:])
-		return providers.Page{Entries: entries[:ready], Next: l.fetch}, nil
+	if l.first {
+		if entries, err = l.b.withMarker(ctx, l.prefix, entries); err != nil {
+			return providers.Page{}, err
+		}
+		l.first = false
 	}
-	if l.empty {
-		entries, err = l.b.listFolder(ctx, l.prefix)
+	if !more {
+		return providers.Page{Entries: entries}, nil
 	}
-	return providers.Page{Entries: entries}, err
-}
-
-// listFolder is the marker of an empty folder that is a blob without "/" at
-// its end, and so not in a listing of what begins with "dir/". Only where such
-// blobs have been seen is it looked for.
-func (b *Bucket) listFolder(ctx context.Context, prefix string) ([]providers.Entry, error) {
-	name, ok := strings.CutSuffix(prefix, "/")
-	if !ok || name == "" || !b.folders.Load() {
-		return nil, nil
-	}
-	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
-	defer cancel()
-	obj, err := b.statFolder(wait, name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, b.patient(ctx, "list", prefix, err)
-	}
-	return []providers.Entry{{Object: obj}}, nil
+	ready, _ := slices.BinarySearchFunc(entries, p.last(l.b.base)+"\x00", func(e providers.Entry, end string) int { return strings.Compare(e.Key, end) })
+	l.held = slices.Clone(entries[ready:])
+	return providers.Page{Entries: entries[:ready], Next: l.fetch}, nil
 }
 
 // page is what both kinds of listing have on a page.
@@ -143,6 +123,7 @@ func (b *Bucket) entries(prefix string, p page, recursive bool) []providers.Entr
 	dir := func(key string) providers.Entry {
 		return providers.Entry{Object: providers.Object{Key: key}, Dir: true}
 	}
+	var folders []providers.Entry
 	for _, item := range p.blobs {
 		key, ok := b.own(item.Name)
 		if !ok || item.Properties == nil {
@@ -152,18 +133,22 @@ func (b *Bucket) entries(prefix string, p page, recursive bool) []providers.Entr
 		switch {
 		case !f.folder:
 			entries = append(entries, providers.Entry{Object: f.Object})
+		case key+"/" == providers.ReservedPrefix:
 		case recursive:
-			entries = append(entries, providers.Entry{Object: f.asMarker()})
-		case key+"/" != prefix:
-			entries = append(entries, dir(key+"/"))
+			folders = append(folders, providers.Entry{Object: f.asMarker()})
+		default:
+			folders = append(folders, dir(key+"/"))
 		}
 	}
 	for _, folder := range p.prefixes {
+		if folder.Properties != nil && value(folder.Properties.ResourceType) == "directory" {
+			b.folders.Store(true) // a hierarchical namespace may list its folders so
+		}
 		if key, ok := b.own(folder.Name); ok {
 			entries = append(entries, dir(key))
 		}
 	}
-	return entries
+	return append(entries, folders...)
 }
 
 func (b *Bucket) listed(key string, item *container.BlobItem) found {

@@ -33,11 +33,19 @@ func (b *Bucket) Open(ctx context.Context, key string, opts providers.OpenOption
 	if err != nil {
 		return nil, providers.Object{}, err
 	}
-	if b.strict && !b.crypt.required(obj.Encryption) {
+	if err := b.MayOpen(obj); err != nil {
 		r.Close()
-		return nil, providers.Object{}, plain("open", key)
+		return nil, providers.Object{}, err
 	}
 	return r, obj, nil
+}
+
+// MayOpen implements providers.Strict.
+func (b *Bucket) MayOpen(obj providers.Object) error {
+	if !b.strict || b.crypt.required(obj.Encryption) {
+		return nil
+	}
+	return plain("open", obj.Key)
 }
 
 func plain(op, key string) error {
@@ -95,6 +103,7 @@ func (b *Bucket) get(ctx context.Context, op, key string, opts providers.OpenOpt
 	})
 	if err != nil {
 		cancel()
+		b.noteAbsent(key, err)
 		return nil, providers.Object{}, b.patient(ctx, op, key, notModified(op, key, err))
 	}
 	arrived()
@@ -167,6 +176,13 @@ func narrow(r *providers.Content, key string, asked providers.Range, contentRang
 // blob's marker is empty. Of a blob that is not there no condition holds, so a
 // condition that fails is looked into.
 func (b *Bucket) openSource(ctx context.Context, src providers.Object) (io.ReadCloser, providers.Object, error) {
+	if name, marker := strings.CutSuffix(src.Key, "/"); marker && src.ETag != "" {
+		if seen, _ := b.folderNames.get(name); seen.marker != nil {
+			if obj, err := b.statFolder(ctx, name); err == nil && obj.ETag == src.ETag {
+				return http.NoBody, obj, nil
+			}
+		}
+	}
 	r, obj, err := b.open(ctx, "copy", src.Key, providers.OpenOptions{IfMatch: src.ETag})
 	if err == nil {
 		return r, obj, nil

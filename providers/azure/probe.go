@@ -24,9 +24,10 @@ import (
 // cannot make one, copies are streamed through this process from then on.
 func (b *Bucket) Probe(ctx context.Context) error {
 	name := probeName()
-	copyName := name + "-copy"
-	defer b.removeProbes(ctx, name, copyName)
+	return b.probes.Run(ctx, func() error { return b.probe(ctx, name, name+"-copy") }, name, name+"-copy")
+}
 
+func (b *Bucket) probe(ctx context.Context, name, copyName string) error {
 	src, err := b.probePut(ctx, name)
 	if err != nil {
 		return err
@@ -51,7 +52,10 @@ var probeContent = []byte("sealdav probe\n")
 // probeBlocks shows that the store seals an upload in blocks.
 func (b *Bucket) probeBlocks(ctx context.Context) error {
 	name := probeName() + "-blocks"
-	defer b.removeProbes(ctx, name)
+	return b.probes.Run(ctx, func() error { return b.probeUpload(ctx, name) }, name)
+}
+
+func (b *Bucket) probeUpload(ctx context.Context, name string) error {
 	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
 	u := b.newUpload("probe", name)
@@ -73,15 +77,16 @@ func (b *Bucket) probeBlocks(ctx context.Context) error {
 func (b *Bucket) probeBlockCopy(ctx context.Context) error {
 	name := probeName()
 	copyName := name + "-copy"
-	defer b.removeProbes(ctx, name, copyName)
-	src, err := b.probePut(ctx, name)
-	if err != nil {
-		return err
-	}
-	return b.probeCopy(ctx, &b.streamBlocks, copyName, func(ctx context.Context) error {
-		_, err := b.copyBlocks(ctx, copying{dst: copyName, src: src}, b.crypt.settings.WriteKey)
-		return err
-	})
+	return b.probes.Run(ctx, func() error {
+		src, err := b.probePut(ctx, name)
+		if err != nil {
+			return err
+		}
+		return b.probeCopy(ctx, &b.streamBlocks, copyName, func(ctx context.Context) error {
+			_, err := b.copyBlocks(ctx, copying{dst: copyName, src: src}, b.crypt.settings.WriteKey)
+			return err
+		})
+	}, name, copyName)
 }
 
 // probePut writes the probe and checks the store's answer.
@@ -152,12 +157,3 @@ func (b *Bucket) probeCopy(ctx context.Context, stream *atomic.Bool, copyName st
 // CopiesInStore reports whether the store copies under the remote's settings
 // itself, as far as the probe or a copy has shown.
 func (b *Bucket) CopiesInStore() bool { return !b.streamCopies.Load() }
-
-// removeProbes removes the probes whatever became of ctx.
-func (b *Bucket) removeProbes(ctx context.Context, names ...string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
-	defer cancel()
-	if err := b.Delete(ctx, names...); err != nil {
-		b.log.Warn("probe blobs not removed", "container", b.name, "err", err)
-	}
-}

@@ -270,7 +270,10 @@ func TestFolders(t *testing.T) {
 	}{
 		{"", false, "dir-x dir/* empty/*"},
 		{"", true, "dir-x dir/ dir/sub/ dir/sub/file empty/"},
-		{"dir/", false, "dir/sub/*"},
+		{"dir/", false, "dir/ dir/sub/*"},
+		{"dir/", true, "dir/ dir/sub/ dir/sub/file"},
+		{"dir/sub/", true, "dir/sub/ dir/sub/file"},
+		{"dir", true, "dir-x dir/ dir/sub/ dir/sub/file"},
 		{"empty/", false, "empty/"},
 		{"absent/", false, ""},
 	} {

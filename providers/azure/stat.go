@@ -29,21 +29,6 @@ func (b *Bucket) Stat(ctx context.Context, key string) (providers.Object, error)
 	return obj, b.patient(ctx, "stat", key, err)
 }
 
-// statFolder describes the marker that the folder blob name stands for.
-func (b *Bucket) statFolder(ctx context.Context, name string) (providers.Object, error) {
-	_, found, err := b.headAny(ctx, "stat", name)
-	if err == nil && !found.folder {
-		err = providers.NotExist("stat", name+"/")
-	}
-	if e, ok := errors.AsType[*providers.Error](err); ok {
-		e.Key = name + "/"
-	}
-	if err != nil {
-		return providers.Object{}, err
-	}
-	return found.asMarker(), nil
-}
-
 // head describes a blob, which must not stand for a folder.
 func (b *Bucket) head(ctx context.Context, op, key string) (providers.Object, *blob.GetPropertiesResponse, error) {
 	out, found, err := b.headAny(ctx, op, key)
@@ -67,6 +52,7 @@ func (b *Bucket) headAny(ctx context.Context, op, key string) (out *blob.GetProp
 		found = b.found(key, headDetails(resp))
 		return nil
 	})
+	b.noteAbsent(key, err)
 	return out, found, err
 }
 
@@ -134,9 +120,7 @@ func (b *Bucket) found(key string, d details) found {
 		Key: key, Size: d.size, ModTime: d.modified.UTC().Truncate(time.Second), ETag: entityTag(d.etag),
 		ContentType: d.contentType, Metadata: metadata, Headers: d.headers, Encryption: b.crypt.describe(d.answer),
 	}}
-	if f.folder {
-		b.folders.Store(true)
-	}
+	b.noteFolder(f)
 	c, _ := b.crypt.place(value(d.answer.keySHA256))
 	if !c.Key.IsZero() || value(d.answer.keySHA256) == "" {
 		b.keys.fitted(key, f.ETag, c.Key)

@@ -3,7 +3,6 @@ package gcs
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -27,6 +26,8 @@ type signer struct {
 	mu     sync.Mutex // held while looking
 	tokens oauth2.TokenSource
 	quota  string // the project that is billed, "" the bucket's
+
+	machine bool // the tokens come from the machine's metadata server
 }
 
 // newSigner reads the credentials file, so that a wrong one is an error at the
@@ -39,42 +40,18 @@ func newSigner(file string, anonymous bool, client *http.Client) (*signer, error
 	case file != "":
 		text, kind, err := readCredentials(file)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("gcs: credentials_file: %w", err)
 		}
 		s.find = func(ctx context.Context) (*google.Credentials, error) {
 			return google.CredentialsFromJSONWithType(ctx, text, kind, scope)
 		}
 	default:
 		s.find = func(ctx context.Context) (*google.Credentials, error) {
-			return google.FindDefaultCredentials(ctx, scope)
+			return findDefault(ctx)
 		}
 	}
 	return s, nil
 }
-
-// readCredentials reads a credentials file and its type. The file is the
-// operator's own, so every type that there is will do.
-func readCredentials(file string) ([]byte, google.CredentialsType, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, "", fmt.Errorf("gcs: credentials_file: %w", err)
-	}
-	var head struct {
-		Type google.CredentialsType `json:"type"`
-	}
-	if json.Unmarshal(text, &head) != nil { // its error may show what is in the file
-		return nil, "", fmt.Errorf("gcs: credentials_file: %s is not JSON", file)
-	}
-	switch head.Type {
-	case google.ServiceAccount, google.AuthorizedUser, google.ExternalAccount,
-		google.ExternalAccountAuthorizedUser, google.ImpersonatedServiceAccount:
-		return text, head.Type, nil
-	}
-	return nil, "", fmt.Errorf("gcs: credentials_file: %s does not hold credentials of a type that is known", file)
-}
-
-// errCredentials is the cause of a request that could not be signed.
-var errCredentials = errors.New("no credentials")
 
 // sign adds the token. An error of it matches errCredentials, or has an
 // oauth2.RetrieveError or the network's error as its cause.
@@ -87,6 +64,9 @@ func (s *signer) sign(ctx context.Context, req *http.Request) error {
 		return err
 	}
 	token, err := tokens.Token()
+	if err != nil && s.machine {
+		return fmt.Errorf("%w: %w", errMachine, innermost(err))
+	}
 	if err != nil {
 		return err
 	}
@@ -108,6 +88,7 @@ func (s *signer) source(ctx context.Context) (oauth2.TokenSource, string, error)
 	if err != nil {
 		return nil, "", fmt.Errorf("%w: %w", errCredentials, err)
 	}
+	s.machine = creds.JSON == nil
 	s.quota = os.Getenv("GOOGLE_CLOUD_QUOTA_PROJECT")
 	if s.quota == "" {
 		var file struct {

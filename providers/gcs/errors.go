@@ -320,11 +320,16 @@ func (b *Bucket) advice(f *failure) string {
 	case "orgPolicyConstraintFailed":
 		return "a policy of the organization forbids the write, most likely constraints/gcp.restrictNonCmekServices: set --sse-kms-key-id to a Cloud KMS key"
 	}
+	if e, ok := errors.AsType[*fileError](f.err); ok {
+		return "the credentials cannot be used: " + e.Error() + ". Or set credentials_file to others"
+	}
 	switch {
 	case f.aboutKMS():
 		return "Cloud KMS refused the key: it must exist, be enabled, lie in the bucket's location, and the project's Cloud Storage service agent needs roles/cloudkms.cryptoKeyEncrypterDecrypter on it (gcloud storage service-agent --authorize-cmek=KEY)"
 	case keyReasons[f.reason]:
 		return "the store refused the key that this remote sent, or wants one that it does not have; check --sse-read-c-key"
+	case errors.Is(f.err, errMachine):
+		return "there are no credentials, and this machine's metadata server gives no token: set credentials_file, or GOOGLE_APPLICATION_CREDENTIALS, or run: gcloud auth application-default login; on a machine of Google's, attach a service account (anonymous = true does without)"
 	case errors.Is(f.err, errCredentials):
 		return "there are no valid credentials: set credentials_file, or GOOGLE_APPLICATION_CREDENTIALS, or run: gcloud auth application-default login (anonymous = true does without)"
 	case f.status == http.StatusUnauthorized:

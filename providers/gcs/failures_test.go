@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -85,7 +86,8 @@ func TestAnswers(t *testing.T) {
 		{"insert", 403, "forbidden", writing, fs.ErrPermission, []string{"storage.objects.create"}},
 		{"insert", 403, "retentionPolicyNotMet", writing, fs.ErrPermission, []string{"retention"}},
 		{"insert", 412, "orgPolicyConstraintFailed", writing, fs.ErrPermission, []string{"restrictNonCmekServices"}},
-		{"insert", 412, "conditionNotMet", writing, fs.ErrPermission, []string{"gcloud storage buckets update gs://" + bucket, "csekEnforcement"}},
+		{"insert", 412, "customEnforcement", writing, fs.ErrPermission, []string{"gcloud storage buckets update gs://" + bucket, "csekEnforcement"}},
+		{"insert", 412, "conditionNotMet", writing, providers.ErrPrecondition, nil},
 		{"insert", 400, "invalid", writing, fs.ErrInvalid, nil},
 		{"insert", 413, "uploadTooLarge", writing, providers.ErrTooLarge, nil},
 		{"rewrite", 404, "notFound", copying, fs.ErrNotExist, nil},
@@ -387,7 +389,22 @@ func TestCredentials(t *testing.T) {
 	}
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nonexistent")
 	_, err = open(t, cfg).Stat(t.Context(), "k")
-	wantError(t, "no credentials", err, fs.ErrPermission, "gcloud auth application-default login")
+	wantError(t, "no such file", err, fs.ErrPermission, "/nonexistent (GOOGLE_APPLICATION_CREDENTIALS) cannot be read")
+	broken := filepath.Join(t.TempDir(), "broken.json")
+	if err := os.WriteFile(broken, []byte(`{"type": "service_account", "client_email": "CANARY", "private_key": "CANARY"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", broken)
+	_, err = open(t, cfg).Stat(t.Context(), "k")
+	wantError(t, "broken file", err, fs.ErrPermission, broken+" is that of a service account, and its private_key is broken")
+	if strings.Contains(err.Error(), "CANARY") {
+		t.Errorf("what is in the file is told: %v", err)
+	}
+	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", "")
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("GCE_METADATA_HOST", "127.0.0.1:1")
+	_, err = open(t, cfg).Stat(t.Context(), "k")
+	wantError(t, "none, and no metadata server", err, fs.ErrPermission, "gcloud auth application-default login")
 }
 
 // TestConfig refuses what cannot work before any request.
@@ -411,6 +428,7 @@ func TestConfig(t *testing.T) {
 		{"no endpoint", gcs.Config{Bucket: "b", Endpoint: "localhost:1"}, "endpoint"},
 		{"endpoint with a path", gcs.Config{Bucket: "b", Endpoint: "https://host/path"}, "endpoint"},
 		{"endpoint with a password", gcs.Config{Bucket: "b", Endpoint: "https://user:CANARY@host"}, "credentials"},
+		{"credentials over http", gcs.Config{Bucket: "b", Endpoint: "http://storage.example.org"}, "over https only"},
 		{"no such file", gcs.Config{Bucket: "b", CredentialsFile: dir + "/none"}, "credentials_file"},
 		{"no JSON", gcs.Config{Bucket: "b", CredentialsFile: text}, "not JSON"},
 		{"both", gcs.Config{Bucket: "b", CredentialsFile: text, Anonymous: true}, "anonymous"},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -60,6 +61,7 @@ type Bucket struct {
 	// The probes of a sealed remote: before its first write, and before its
 	// first upload in parts.
 	gate, gateParts *providers.Gate
+	probes          *providers.Probes
 
 	// streamCopies is set once the store has shown that its copies are not
 	// sealed.
@@ -110,9 +112,13 @@ func Open(_ context.Context, cfg Config) (*Bucket, error) {
 		return nil, fmt.Errorf("gcs: %w", err)
 	}
 	anonymous := cfg.Anonymous || emulator && cfg.CredentialsFile == ""
+	if !anonymous && b.endpoint.Scheme != "https" && !loopback(b.endpoint.Hostname()) {
+		return nil, errors.New("gcs: endpoint: credentials go over https only; http is for a server on this machine, or one that wants none (anonymous)")
+	}
 	if b.signer, err = newSigner(cfg.CredentialsFile, anonymous, b.http); err != nil {
 		return nil, err
 	}
+	b.probes = providers.NewProbes(b.Delete, "the credentials may not delete: they need storage.objects.delete, as in the role roles/storage.objectUser", b.log)
 	b.gate, b.gateParts = providers.NewGate(nil), providers.NewGate(nil)
 	if cfg.Settings.Sealed() {
 		b.gate, b.gateParts = providers.NewGate(b.Probe), providers.NewGate(b.probeParts)
@@ -167,6 +173,12 @@ func parseEndpoint(endpoint string) (*url.URL, error) {
 		return nil, errors.New("gcs: endpoint: credentials do not belong into the URL; use credentials_file")
 	}
 	return &url.URL{Scheme: u.Scheme, Host: u.Host}, nil
+}
+
+// loopback reports whether what is sent to a host stays on this machine.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // basePrefix turns the configured prefix into what keys begin with.

@@ -184,11 +184,23 @@ func (b *Bucket) checkAnswer(ctx context.Context, r *providers.Content, obj prov
 		}
 		lies = b.encryptionOf(described)
 	}
-	if !b.crypt.required(lies) {
-		return &providers.Error{Op: "open", Key: obj.Key, Kind: providers.ErrPlain,
-			Advice: "the object is not encrypted, and the remote is set to require_encrypted; renaming it on this drive seals it"}
+	return b.mayOpen(obj.Key, lies)
+}
+
+// MayOpen implements providers.Strict.
+func (b *Bucket) MayOpen(obj providers.Object) error {
+	if !b.strict {
+		return nil
 	}
-	return nil
+	return b.mayOpen(obj.Key, obj.Encryption)
+}
+
+func (b *Bucket) mayOpen(key string, lies providers.Encryption) error {
+	if b.crypt.required(lies) {
+		return nil
+	}
+	return &providers.Error{Op: "open", Key: key, Kind: providers.ErrPlain,
+		Advice: "the object is not encrypted, and the remote is set to require_encrypted; renaming it on this drive seals it"}
 }
 
 // narrow checks that the answer is the part that was asked for of an object of

@@ -23,8 +23,10 @@ const probeContent = "sealdav probe\n"
 // this process from then on.
 func (b *Bucket) Probe(ctx context.Context) error {
 	name := probeName()
-	copyName := name + "-copy"
-	defer b.removeProbes(ctx, name, copyName)
+	return b.probes.Run(ctx, func() error { return b.probeWhole(ctx, name, name+"-copy") }, name, name+"-copy")
+}
+
+func (b *Bucket) probeWhole(ctx context.Context, name, copyName string) error {
 	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
 	r, err := b.insert(wait, probing(name), []byte(probeContent))
@@ -42,7 +44,10 @@ func (b *Bucket) Probe(ctx context.Context) error {
 // repeats the key, what is put in a session. Its only part may be small.
 func (b *Bucket) probeParts(ctx context.Context) error {
 	name := probeName() + "-parts"
-	defer b.removeProbes(ctx, name)
+	return b.probes.Run(ctx, func() error { return b.probeSession(ctx, name) }, name)
+}
+
+func (b *Bucket) probeSession(ctx context.Context, name string) error {
 	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
 	s, err := b.startSession(wait, probing(name))
@@ -132,13 +137,4 @@ func (b *Bucket) probeCopy(ctx context.Context, name string, src providers.Objec
 	b.log.Warn("the store does not copy sealed objects; copies go through this server", "err", err)
 	b.streamCopies.Store(true)
 	return nil
-}
-
-// removeProbes removes the probes whatever became of ctx.
-func (b *Bucket) removeProbes(ctx context.Context, names ...string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
-	defer cancel()
-	if err := b.Delete(ctx, names...); err != nil {
-		b.log.Warn("probe objects not removed", "bucket", b.bucket, "err", err)
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"strings"
 
 	"sealdav/providers"
 	"sealdav/sse"
@@ -39,8 +40,7 @@ func (e encryption) required(enc providers.Encryption) bool {
 // writeError is the error of a refused write.
 //
 // 412 is also what a bucket answers that forbids the kind of encryption asked
-// for. It gives another reason than a precondition then, and a write without
-// one can have no other cause.
+// for. It gives another reason than a precondition then, or says so.
 func (b *Bucket) writeError(ctx context.Context, op, key string, cond providers.Condition, err error) error {
 	f := examine(err)
 	wrapped := b.bucketError(ctx, op, key, err)
@@ -48,10 +48,10 @@ func (b *Bucket) writeError(ctx context.Context, op, key string, cond providers.
 	if !ok || f.status == 0 {
 		return wrapped
 	}
-	conditional := cond != providers.Condition{}
+	forbidden := f.reason != "conditionNotMet" || cond == providers.Condition{} && strings.Contains(strings.ToLower(f.message), "encryption")
 	switch {
 	case f.status == http.StatusPreconditionFailed && f.reason == "orgPolicyConstraintFailed":
-	case f.status == http.StatusPreconditionFailed && (!conditional || f.reason != "conditionNotMet"):
+	case f.status == http.StatusPreconditionFailed && forbidden:
 		e.Kind, e.Advice = fs.ErrPermission, b.enforcementAdvice()
 	case f.status == http.StatusForbidden && e.Advice == "":
 		e.Advice = "the credentials lack storage.objects.create, or storage.objects.delete to replace an object; roles/storage.objectUser has both"

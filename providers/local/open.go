@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"time"
 
 	"sealdav/providers"
@@ -27,11 +28,10 @@ func (b *Bucket) Open(ctx context.Context, key string, opts providers.OpenOption
 }
 
 func (b *Bucket) content(ctx context.Context, o *opened, opts providers.OpenOptions) (io.ReadCloser, error) {
-	if b.requireEncrypted && o.header == nil && !o.info.IsDir() {
-		return nil, &providers.Error{Kind: providers.ErrPlain,
-			Advice: "The file is not encrypted, and the remote is set to require_encrypted. Renaming it on this drive seals it."}
-	}
 	if err := checkConditions(o.obj, opts); err != nil {
+		return nil, err
+	}
+	if err := b.MayOpen(o.obj); err != nil {
 		return nil, err
 	}
 	offset, length, err := resolve(opts.Range, o.obj.Size)
@@ -43,6 +43,15 @@ func (b *Bucket) content(ctx context.Context, o *opened, opts providers.OpenOpti
 		return nil, err
 	}
 	return &body{ctx: ctx, r: r, left: length, o: o}, nil
+}
+
+// MayOpen implements providers.Strict.
+func (b *Bucket) MayOpen(obj providers.Object) error {
+	if !b.requireEncrypted || obj.Encryption.Mode != providers.ModeNone || strings.HasSuffix(obj.Key, "/") {
+		return nil
+	}
+	return &providers.Error{Op: "open", Key: obj.Key, Kind: providers.ErrPlain,
+		Advice: "The file is not encrypted, and the remote is set to require_encrypted. Renaming it on this drive seals it."}
 }
 
 // reader gives a part of the content.

@@ -24,11 +24,19 @@ func (b *Bucket) Open(ctx context.Context, key string, opts providers.OpenOption
 	if err != nil {
 		return nil, providers.Object{}, err
 	}
-	if b.strict && !b.crypt.required(obj.Encryption) {
+	if err := b.MayOpen(obj); err != nil {
 		r.Close()
-		return nil, providers.Object{}, plain("open", key)
+		return nil, providers.Object{}, err
 	}
 	return r, obj, nil
+}
+
+// MayOpen implements providers.Strict.
+func (b *Bucket) MayOpen(obj providers.Object) error {
+	if !b.strict || b.crypt.required(obj.Encryption) {
+		return nil
+	}
+	return plain("open", obj.Key)
 }
 
 func (b *Bucket) open(ctx context.Context, op, key string, opts providers.OpenOptions) (*providers.Content, providers.Object, error) {

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"sync/atomic"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"sealdav/providers"
@@ -25,9 +23,10 @@ import (
 // here, once, costs two requests, and no user's object its content.
 func (b *Bucket) Probe(ctx context.Context) error {
 	name := probeName()
-	copyName := name + "-copy"
-	defer b.removeProbes(ctx, name, copyName)
+	return b.probes.Run(ctx, func() error { return b.probe(ctx, name, name+"-copy") }, name, name+"-copy")
+}
 
+func (b *Bucket) probe(ctx context.Context, name, copyName string) error {
 	etag, err := b.probePut(ctx, name)
 	if err != nil {
 		return err
@@ -125,13 +124,4 @@ func (b *Bucket) copyVerdict(stream *atomic.Bool, err error) error {
 	}
 	stream.Store(err != nil)
 	return nil
-}
-
-// removeProbes removes the probes whatever became of ctx.
-func (b *Bucket) removeProbes(ctx context.Context, names ...string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
-	defer cancel()
-	if err := b.Delete(ctx, names...); err != nil {
-		b.log.Warn("probe objects not removed", "bucket", aws.ToString(&b.bucket), "err", fmt.Errorf("%w", err))
-	}
 }

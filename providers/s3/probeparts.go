@@ -19,8 +19,9 @@ import (
 // probeParts shows that the store seals an upload in parts.
 func (b *Bucket) probeParts(ctx context.Context) error {
 	name := probeName() + "-parts"
-	defer b.removeProbes(ctx, name)
-	err := b.probeUpload(ctx, name, &awss3.CreateMultipartUploadInput{ChecksumAlgorithm: b.partSums()}, func(ctx context.Context, u *upload) error { return u.send(ctx, 1, probeContent) })
+	err := b.probes.Run(ctx, func() error {
+		return b.probeUpload(ctx, name, &awss3.CreateMultipartUploadInput{ChecksumAlgorithm: b.partSums()}, func(ctx context.Context, u *upload) error { return u.send(ctx, 1, probeContent) })
+	}, name)
 	if errors.Is(err, providers.ErrUnverified) {
 		return &providers.Error{Op: "probe", Key: name, Kind: providers.ErrUnverified, Err: err, Advice: fmt.Sprintf(
 			"the store does not seal what is uploaded in parts, so the remote takes no upload of more than %d MiB. Use a store that supports this encryption, or change the remote's sse options", b.buffers.Size()>>20)}
@@ -32,15 +33,16 @@ func (b *Bucket) probeParts(ctx context.Context) error {
 // a store that is away makes it an error.
 func (b *Bucket) probePartCopy(ctx context.Context) error {
 	name := probeName()
-	defer b.removeProbes(ctx, name, name+"-parts")
-	etag, err := b.probePut(ctx, name)
-	if err != nil {
-		return err
-	}
-	src := providers.Object{Key: name, Size: int64(len(probeContent)), ETag: aws.ToString(etag)}
-	return b.copyVerdict(&b.streamLarge, b.probeUpload(ctx, name+"-parts", &awss3.CreateMultipartUploadInput{}, func(ctx context.Context, u *upload) error {
-		return u.copyPart(ctx, src, 1, "")
-	}))
+	return b.probes.Run(ctx, func() error {
+		etag, err := b.probePut(ctx, name)
+		if err != nil {
+			return err
+		}
+		src := providers.Object{Key: name, Size: int64(len(probeContent)), ETag: aws.ToString(etag)}
+		return b.copyVerdict(&b.streamLarge, b.probeUpload(ctx, name+"-parts", &awss3.CreateMultipartUploadInput{}, func(ctx context.Context, u *upload) error {
+			return u.copyPart(ctx, src, 1, "")
+		}))
+	}, name, name+"-parts")
 }
 
 // probeUpload makes an object of one part, and checks that it is sealed.

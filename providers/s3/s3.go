@@ -92,6 +92,7 @@ type Bucket struct {
 	// The probes of a sealed remote: before its first write, its first upload
 	// in parts, its first copy in parts.
 	gate, gateParts, gatePartCopies *providers.Gate
+	probes                          *providers.Probes
 
 	// streamCopies is set once the store has shown that it cannot copy
 	// sealed objects itself, streamLarge that it cannot in parts.
@@ -148,6 +149,7 @@ func Open(ctx context.Context, cfg Config) (*Bucket, error) {
 	if err := b.connect(ctx, cfg); err != nil {
 		return nil, err
 	}
+	b.probes = providers.NewProbes(b.Delete, "the credentials may not delete: permit s3:DeleteObject on the bucket's objects", b.log)
 	b.gate, b.gateParts, b.gatePartCopies = providers.NewGate(nil), providers.NewGate(nil), providers.NewGate(nil)
 	if cfg.Settings.Sealed() {
 		b.gate, b.gateParts, b.gatePartCopies = providers.NewGate(b.Probe), providers.NewGate(b.probeParts), providers.NewGate(b.probePartCopy)
