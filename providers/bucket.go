@@ -73,7 +73,7 @@ type Bucket interface {
 }
 
 // Renamer is implemented by a Bucket whose store can rename an object without
-// copying it. Call it through Rename.
+// copying it.
 type Renamer interface {
 	// Rename moves src to dst, replacing it at once. It returns
 	// errors.ErrUnsupported (as an *Error's Kind) when the object does not lie

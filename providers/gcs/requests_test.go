@@ -114,7 +114,7 @@ func TestRequests(t *testing.T) {
 				}
 			}, first...)
 			wantOps(t, store, "Rename", func() {
-				if _, err := providers.Rename(t.Context(), b, "moved", obj, providers.CopyOptions{}); err != nil {
+				if _, err := providertest.Rename(t.Context(), b, "moved", obj, providers.CopyOptions{}); err != nil {
 					t.Errorf("Rename: %v", err)
 				}
 			}, "rewrite", "delete")

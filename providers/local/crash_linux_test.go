@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"sealdav/providers"
+	"sealdav/providers/providertest"
 )
 
 // announcing gives some bytes, says so on standard output, and hangs.
@@ -155,7 +156,7 @@ func TestTwoNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := providers.Rename(t.Context(), b, "b", src, providers.CopyOptions{}); err != nil {
+	if _, err := providertest.Rename(t.Context(), b, "b", src, providers.CopyOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := ls(t, dir); got != "b" {

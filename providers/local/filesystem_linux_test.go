@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sealdav/providers"
+	"sealdav/providers/providertest"
 	"sealdav/sse"
 )
 
@@ -170,14 +171,14 @@ func oneNameTwice(dir string) error {
 		if err != nil {
 			return err
 		}
-		obj, err := providers.Rename(ctx, b, "A/k", src, providers.CopyOptions{Condition: providers.Condition{IfMatch: src.ETag}})
+		obj, err := providertest.Rename(ctx, b, "A/k", src, providers.CopyOptions{Condition: providers.Condition{IfMatch: src.ETag}})
 		if err != nil {
 			return fmt.Errorf("Rename: %w", err)
 		}
 		if got, err := b.Stat(ctx, "A/k"); err != nil || got.ETag != obj.ETag || got.Encryption.Mode != providers.ModeCustomer {
 			return fmt.Errorf("a file renamed to another spelling of its name is %+v, %w", got, err)
 		}
-		if _, err := providers.Rename(ctx, b, "a/k", obj, providers.CopyOptions{Condition: providers.Condition{IfMatch: `"other"`}}); !errors.Is(err, providers.ErrPrecondition) {
+		if _, err := providertest.Rename(ctx, b, "a/k", obj, providers.CopyOptions{Condition: providers.Condition{IfMatch: `"other"`}}); !errors.Is(err, providers.ErrPrecondition) {
 			return fmt.Errorf("Rename with another tag: %w", err)
 		}
 		if err := b.Close(); err != nil {

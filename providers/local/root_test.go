@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sealdav/providers"
+	"sealdav/providers/providertest"
 	"sealdav/sse"
 )
 
@@ -125,7 +126,7 @@ func TestSymlinks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := providers.Rename(t.Context(), b, "moved", src, providers.CopyOptions{}); err != nil {
+	if _, err := providertest.Rename(t.Context(), b, "moved", src, providers.CopyOptions{}); err != nil {
 		t.Errorf("Rename of a link: %v", err)
 	}
 	if got, err := readAll(t, b, "moved", providers.Range{}); got != "inside" || err != nil {
@@ -174,7 +175,7 @@ func TestClash(t *testing.T) {
 	for _, tc := range []struct{ key, content string }{{"folder", "x"}, {"file/", ""}, {"file/k", "x"}, {"file/sub/", ""}} {
 		for _, c := range []providers.Condition{{}, {IfAbsent: true}} {
 			_, put := b.Put(t.Context(), tc.key, strings.NewReader(tc.content), providers.PutOptions{Condition: c, Size: providers.SizeUnknown})
-			_, rename := providers.Rename(t.Context(), b, tc.key, obj, providers.CopyOptions{Condition: c})
+			_, rename := providertest.Rename(t.Context(), b, tc.key, obj, providers.CopyOptions{Condition: c})
 			for op, err := range map[string]error{"Put": put, "Rename": rename} {
 				if tc.content == "" && op == "Rename" {
 					continue // a file moved to a marker
@@ -260,7 +261,7 @@ func TestRenameDoesNotCopy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := providers.Rename(t.Context(), b, "folder/b", src, providers.CopyOptions{}); err != nil {
+	if _, err := providertest.Rename(t.Context(), b, "folder/b", src, providers.CopyOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	after, err := os.Stat(filepath.Join(dir, "folder/b"))

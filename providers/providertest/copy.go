@@ -161,7 +161,7 @@ func testCopyFromListing(t testing.TB, e *env) {
 
 func mustRename(t testing.TB, b providers.Bucket, dst string, src providers.Object) providers.Object {
 	t.Helper()
-	obj, err := providers.Rename(t.Context(), b, dst, src, providers.CopyOptions{})
+	obj, err := Rename(t.Context(), b, dst, src, providers.CopyOptions{})
 	if err != nil {
 		t.Fatalf("Rename(%q, %q): %v", dst, src.Key, err)
 	}
@@ -177,7 +177,7 @@ func testRename(t testing.TB, e *env) {
 	wantAbsent(t, e.b, "src")
 	wantContent(t, e.b, "folder/dst", "content")
 	wantAttributes(t, e.b, "folder/dst", attributes.ContentType, attributes.Metadata)
-	obj, err := providers.Rename(t.Context(), e.b, "back", mustStat(t, e.b, "folder/dst"),
+	obj, err := Rename(t.Context(), e.b, "back", mustStat(t, e.b, "folder/dst"),
 		providers.CopyOptions{Replace: true, ContentType: "text/x-new"})
 	if err != nil || obj.Key != "back" {
 		t.Fatalf("Rename with Replace: %+v, %v", obj, err)
@@ -206,11 +206,11 @@ func testRenameConditions(t testing.TB, e *env) {
 	src := mustPut(t, e.b, "src", "content")
 	mustPut(t, e.b, "dst", "old")
 	opts := providers.CopyOptions{Condition: ifAbsent}
-	_, err := providers.Rename(t.Context(), e.b, "dst", src, opts)
+	_, err := Rename(t.Context(), e.b, "dst", src, opts)
 	wantKind(t, "Rename if absent", err, providers.ErrPrecondition)
 	wantContent(t, e.b, "dst", "old")
 	wantContent(t, e.b, "src", "content")
-	if _, err := providers.Rename(t.Context(), e.b, "new", src, opts); err != nil {
+	if _, err := Rename(t.Context(), e.b, "new", src, opts); err != nil {
 		t.Errorf("Rename if absent: %v", err)
 	}
 	wantKeys(t, e.b, "", recursive, "dst", "new")
@@ -219,13 +219,13 @@ func testRenameConditions(t testing.TB, e *env) {
 func testRenameStale(t testing.TB, e *env) {
 	src := mustPut(t, e.b, "src", "content")
 	mustPut(t, e.b, "src", "changed")
-	_, err := providers.Rename(t.Context(), e.b, "dst", src, providers.CopyOptions{})
+	_, err := Rename(t.Context(), e.b, "dst", src, providers.CopyOptions{})
 	wantKind(t, "Rename of a changed source", err, providers.ErrPrecondition)
 	wantContent(t, e.b, "src", "changed")
 	if err := e.b.Delete(t.Context(), "src"); err != nil {
 		t.Fatal(err)
 	}
-	_, err = providers.Rename(t.Context(), e.b, "dst", src, providers.CopyOptions{})
+	_, err = Rename(t.Context(), e.b, "dst", src, providers.CopyOptions{})
 	wantKind(t, "Rename of an absent source", err, fs.ErrNotExist)
 	wantAbsent(t, e.b, "dst")
 }

@@ -57,7 +57,7 @@ func wantLocked(t testing.TB, e *env, v View) {
 	wantErrKey(t, "Copy", err)
 	_, err = locked.Copy(t.Context(), "dir/small", small, providers.CopyOptions{})
 	wantErrKey(t, "Copy onto itself", err)
-	_, err = providers.Rename(t.Context(), locked, "moved", small, providers.CopyOptions{})
+	_, err = Rename(t.Context(), locked, "moved", small, providers.CopyOptions{})
 	wantErrKey(t, "Rename", err)
 	wantAbsent(t, locked, "copy")
 	wantAbsent(t, locked, "dir/absent")

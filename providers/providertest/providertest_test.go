@@ -119,7 +119,7 @@ func TestFaults(t *testing.T) {
 		{providertest.Op{Name: "put", Key: "new", When: providertest.After}, func() error { return putErr(ctx, f) }, map[string]string{"new": "new content"}},
 		{providertest.Op{Name: "copy", Key: "copy"}, func() error { _, err := f.Copy(ctx, "copy", obj, providers.CopyOptions{}); return err }, map[string]string{"copy": ""}},
 		{providertest.Op{Name: "rename", Key: "moved"}, func() error {
-			_, err := providers.Rename(ctx, f, "moved", obj, providers.CopyOptions{})
+			_, err := providertest.Rename(ctx, f, "moved", obj, providers.CopyOptions{})
 			return err
 		}, map[string]string{"moved": "", "old": "old content"}},
 		{providertest.Op{Name: "delete", Key: "old"}, func() error { return f.Delete(ctx, "new", "old") }, map[string]string{"new": "", "old": "old content"}},
@@ -181,7 +181,7 @@ func TestCounter(t *testing.T) {
 	if err := lastError(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := providers.Rename(t.Context(), c, "c", obj, providers.CopyOptions{}); err != nil {
+	if _, err := providertest.Rename(t.Context(), c, "c", obj, providers.CopyOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Delete(t.Context(), "b", "c"); err != nil {
@@ -217,7 +217,7 @@ func TestRenameFallsBack(t *testing.T) {
 	c := &providertest.Counter{Bucket: plainBucket{open(t)}}
 	f := &providertest.Faults{Bucket: c}
 	obj := put(t, f, "a", "content")
-	if _, err := providers.Rename(t.Context(), f, "b", obj, providers.CopyOptions{}); err != nil {
+	if _, err := providertest.Rename(t.Context(), f, "b", obj, providers.CopyOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := c.Counts().String(), "1 copy, 1 delete, 1 put"; got != want {
@@ -236,7 +236,7 @@ func TestRenameSparesNewer(t *testing.T) {
 		}
 		return nil
 	}
-	_, err := providers.Rename(t.Context(), f, "b", obj, providers.CopyOptions{})
+	_, err := providertest.Rename(t.Context(), f, "b", obj, providers.CopyOptions{})
 	if !errors.Is(err, providers.ErrPrecondition) {
 		t.Errorf("Rename: %v, want %v", err, providers.ErrPrecondition)
 	}
