@@ -140,6 +140,11 @@ func (c conditions) forWrite() (cond providers.Condition, ok bool) {
 	return cond, false
 }
 
+// anyVersion reports whether the conditions only want something to be there.
+func (c conditions) anyVersion() bool {
+	return c.match.any && !c.noneMatch.present && c.unmodifiedSince.IsZero()
+}
+
 // onDates are the conditions on times.
 func (c conditions) onDates() conditions {
 	return conditions{modifiedSince: c.modifiedSince, unmodifiedSince: c.unmodifiedSince}

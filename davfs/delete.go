@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"strings"
+
+	"sealdav/providers"
 )
 
 // delete answers DELETE. Members of a folder that could not be deleted are told
@@ -15,10 +17,7 @@ func (q *request) delete() error {
 	if err := q.permit(effect{on: q.place, tree: true, member: true}); err != nil {
 		return err
 	}
-	if err := q.checkDelete(); err != nil {
-		return err
-	}
-	if err := q.tree.remove(q.r.Context(), q.path, q.asDir); err != nil {
+	if err := q.tree.removeIf(q.r.Context(), q.path, q.asDir, q.checkDelete); err != nil {
 		return err
 	}
 	q.dropLocks(q.place)
@@ -28,21 +27,32 @@ func (q *request) delete() error {
 
 var errRootStays = &statusError{code: http.StatusForbidden, why: "remotes come and go in the server's configuration"}
 
-// checkDelete looks at what is to be deleted, where a header wants that.
-func (q *request) checkDelete() error {
-	_, depthErr := q.infinite(false)
+// checkDelete looks at what is to be deleted, and was found in its folder's
+// listing, where a header wants that, and says which version it may be. A single
+// entity tag is left to the store, unless the listing has another one: then, and
+// for all other conditions, the file is looked at and deleted as it was seen.
+func (q *request) checkDelete(n *node) (only providers.DeleteOptions, err error) {
+	if _, err := q.infinite(false); err != nil && n.dir {
+		return only, err
+	}
 	c := q.conditions()
-	if depthErr == nil && c.none() {
-		return nil
+	if c.none() {
+		return only, nil
 	}
-	n, err := q.tree.stat(q.r.Context(), q.path, q.asDir)
-	if err != nil {
-		return err
+	if n.dir {
+		fresh, err := q.tree.stat(q.r.Context(), n.path, true)
+		if err != nil {
+			return only, err
+		}
+		return only, q.checkWrite(&fresh)
 	}
-	if n.dir && depthErr != nil {
-		return depthErr
+	if cond, ok := c.forWrite(); ok && cond.IfMatch != "" && (cond.IfMatch == n.obj.ETag || cond.IfMatch == q.ifTag) {
+		return providers.DeleteOptions{IfMatch: cond.IfMatch, Seen: cond.IfMatch == q.ifTag}, nil
 	}
-	return q.checkWrite(&n)
+	if err := q.checkWrite(n); err != nil || c.anyVersion() {
+		return only, err
+	}
+	return providers.DeleteOptions{IfMatch: n.obj.ETag, Seen: true}, nil
 }
 
 // dropLocks ends the locks of what is gone. Should that fail, they expire; the

@@ -52,6 +52,12 @@
 // both; there what is replaced waits under the name "NAME.replaced-XXXXXXXX"
 // and is put back if the operation fails.
 //
+// What is deleted at the end of a MOVE of a file is the version that was copied,
+// and a DELETE under a condition deletes the version that met it: another one that
+// others have stored meanwhile stays, if the store decides conditions on a
+// deletion. Members of folders are deleted as whatever they are by then, unless
+// they were written through this server.
+//
 // Nothing at the source of a MOVE is deleted before the copies of all members
 // stand, except by a store that can rename: there each member is moved in one
 // step. Neither way is a folder moved in one step. If it fails half way the

@@ -296,7 +296,7 @@ func (w *writer) copyFrom(src *reader) (int64, error) {
 	announced := w.tree.beginWrite(w.ctx, w.path)
 	defer announced.fail()
 	m := &mover{dst: w.tree, src: src.tree, from: src.node, oneBucket: w.tree.remote.Bucket == src.tree.remote.Bucket}
-	obj, err := m.copyObject(w.ctx, w.path, src.obj, providers.Condition{IfAbsent: w.absent})
+	obj, _, err := m.copyObject(w.ctx, w.path, src.obj, providers.Condition{IfAbsent: w.absent})
 	n := node{path: w.path, obj: obj}
 	if w.finish(n, err); err != nil {
 		return 0, w.err

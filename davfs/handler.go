@@ -28,7 +28,8 @@ import (
 //
 // A read takes up to 16 ranges; those that overlap are one. Conditions on entity
 // tags are decided by the store in the same request, and here only where no
-// store can, such as for a list of them. Those on dates are decided here, on
+// store can, such as for a list of them; what is then changed or deleted is the
+// version that they held for. Those on dates are decided here, on
 // what the store has opened: the time that clients are told may be one that a
 // client has set.
 //

@@ -3,6 +3,7 @@ package davfs
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -252,6 +253,20 @@ func (b *litterBucket) Delete(ctx context.Context, keys ...string) error {
 		b.drop(key)
 	}
 	return nil
+}
+
+// DeleteIf implements providers.Bucket.
+func (b *litterBucket) DeleteIf(ctx context.Context, key string, opts providers.DeleteOptions) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	err := b.admit(ctx, "delete", key, providers.Condition{IfMatch: opts.IfMatch})
+	if _, ok := b.objects[key]; !ok && errors.Is(err, providers.ErrPrecondition) {
+		return nil
+	}
+	if err == nil {
+		b.drop(key)
+	}
+	return err
 }
 
 // Close implements providers.Bucket.

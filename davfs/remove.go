@@ -24,6 +24,12 @@ const (
 // folder needs a marker to stay. A folder of N members costs a listing and a
 // batch for every thousand of them, and one request to find it.
 func (t *tree) remove(ctx context.Context, path string, asDir bool) error {
+	return t.removeIf(ctx, path, asDir, func(*node) (providers.DeleteOptions, error) { return providers.DeleteOptions{}, nil })
+}
+
+// removeIf is remove after a check of what was found, which says which version
+// of a file is to be deleted; the zero options are any.
+func (t *tree) removeIf(ctx context.Context, path string, asDir bool, check func(*node) (providers.DeleteOptions, error)) error {
 	if t.absent(path) && !reserved(path) {
 		return fs.ErrNotExist
 	}
@@ -37,35 +43,53 @@ func (t *tree) remove(ctx context.Context, path string, asDir bool) error {
 	if err != nil {
 		return err
 	}
+	only, err := check(&n)
+	if err != nil {
+		return err
+	}
 	if err := t.keepParent(ctx, n); err != nil {
 		return err
 	}
-	if n.dir {
-		defer t.forgetAside(path)
+	if !n.dir {
+		return t.removeFile(ctx, n, only, nil)
 	}
+	defer t.forgetAside(path)
 	return t.removeNode(ctx, n, nil)
 }
 
-// removeNode deletes what was found, its folder being taken care of. With a
-// watch it spares what somebody has written since that began.
-func (t *tree) removeNode(ctx context.Context, n node, watch *watch) error {
+// removeFile deletes a file, its folder being taken care of: only the version
+// that is told, if one is. With a watch it spares what somebody has written since
+// that began; what others than this server write, only the version can tell.
+func (t *tree) removeFile(ctx context.Context, n node, only providers.DeleteOptions, watch *watch) error {
 	w := t.beginWrite(ctx, n.path)
 	defer w.fail()
 	if watch != nil {
 		watch.own(n.path)
 	}
 	r := t.remover("delete", n.path, watch)
-	if !n.dir {
-		if err := r.push(ctx, n.path); err != nil {
-			return err
-		}
-		if err := r.end(ctx); err != nil {
-			return onlyFailure(err)
-		}
-		t.meter.add(-n.obj.Size)
-		w.gone(false)
-		return nil
+	r.only = only
+	if err := r.push(ctx, n.path); err != nil {
+		return err
 	}
+	if err := r.end(ctx); err != nil {
+		return onlyFailure(err)
+	}
+	t.meter.add(-n.obj.Size)
+	w.gone(false)
+	return nil
+}
+
+// removeNode is removeFile for whatever version of a file, and for a folder.
+func (t *tree) removeNode(ctx context.Context, n node, watch *watch) error {
+	if !n.dir {
+		return t.removeFile(ctx, n, providers.DeleteOptions{}, watch)
+	}
+	w := t.beginWrite(ctx, n.path)
+	defer w.fail()
+	if watch != nil {
+		watch.own(n.path)
+	}
+	r := t.remover("delete", n.path, watch)
 	defer t.forget(ctx, n.path)
 	var freed int64
 	for e, err := range t.list(ctx, dirKey(n.path), providers.ListOptions{Recursive: true}) {
@@ -110,7 +134,8 @@ type remover struct {
 	markers  []string // of the folders that contain the last key, outermost first
 	batch    []string
 	failures []failure
-	watch    *watch // nil: whatever is there is deleted
+	watch    *watch                  // nil: whatever is there is deleted
+	only     providers.DeleteOptions // of a single key; zero: any version
 	progress *progress
 }
 
@@ -179,7 +204,7 @@ func (r *remover) flush(ctx context.Context) error {
 	}
 	keys, release := r.claim()
 	// A client that leaves ends it between two batches.
-	err := r.t.remote.Bucket.Delete(context.WithoutCancel(ctx), keys...)
+	err := r.delete(context.WithoutCancel(ctx), keys)
 	release()
 	r.batch = r.batch[:0]
 	r.progress.add(len(keys))
@@ -194,6 +219,13 @@ func (r *remover) flush(ctx context.Context) error {
 		return r.partial()
 	}
 	return nil
+}
+
+func (r *remover) delete(ctx context.Context, keys []string) error {
+	if r.only.IfMatch != "" && len(keys) == 1 {
+		return r.t.remote.Bucket.DeleteIf(ctx, keys[0], r.only)
+	}
+	return r.t.remote.Bucket.Delete(ctx, keys...)
 }
 
 // claim leaves out of the batch what somebody has written meanwhile, and keeps

@@ -334,6 +334,22 @@ func (s *store) Delete(ctx context.Context, keys ...string) error {
 	return nil
 }
 
+func (s *store) DeleteIf(ctx context.Context, key string, opts providers.DeleteOptions) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o, err := s.find(ctx, "delete", key)
+	switch {
+	case isNotExist(err):
+		return nil
+	case err != nil:
+		return err
+	case o.ETag != opts.IfMatch:
+		return storeError("delete", key, providers.ErrPrecondition)
+	}
+	s.drop(key)
+	return nil
+}
+
 func (s *store) Close() error { return nil }
 
 // TestStore holds the bucket that the other tests stand on to the contract.

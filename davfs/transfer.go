@@ -264,12 +264,12 @@ func (m *mover) file(ctx context.Context) (node, error) {
 	if err := m.listOld(ctx); err != nil {
 		return node{}, err
 	}
-	obj, err := m.copyObject(ctx, m.dstPath, m.from.obj, m.condition())
+	obj, from, err := m.copyObject(ctx, m.dstPath, m.from.obj, m.condition())
 	if errors.Is(err, fs.ErrExist) && m.changesType() {
 		if err := m.displace(ctx, node{path: m.dstPath, dir: true}); err != nil {
 			return node{}, err
 		}
-		obj, err = m.copyObject(ctx, m.dstPath, m.from.obj, m.condition())
+		obj, from, err = m.copyObject(ctx, m.dstPath, m.from.obj, m.condition())
 	}
 	if err != nil {
 		return node{}, err
@@ -278,7 +278,12 @@ func (m *mover) file(ctx context.Context) (node, error) {
 		return node{}, err
 	}
 	if m.how.move {
-		if err := m.src.removeNode(ctx, m.from, m.source); err != nil {
+		// Only what was copied: a version that others have written since stays.
+		err := m.src.removeFile(ctx, m.from, providers.DeleteOptions{IfMatch: from.ETag, Seen: true}, m.source)
+		if isPrecondition(err) {
+			err = errChanged
+		}
+		if err != nil {
 			return node{}, &partialError{tree: m.src, failures: []failure{newFailure(m.from.path, err)}}
 		}
 	}
@@ -348,7 +353,7 @@ func (m *mover) copyMarker(ctx context.Context) error {
 	if m.from.path != "" {
 		obj, err := m.src.remote.Bucket.Stat(ctx, dirKey(m.from.path))
 		if err == nil {
-			_, err = m.copyObject(ctx, dirKey(m.dstPath), obj, m.condition())
+			_, _, err = m.copyObject(ctx, dirKey(m.dstPath), obj, m.condition())
 			return err
 		}
 		if !isNotExist(err) {
@@ -360,26 +365,26 @@ func (m *mover) copyMarker(ctx context.Context) error {
 
 // copyObject copies one object to the key dst: inside the store if there is
 // only one, otherwise through the server, as a stream. An object that is no
-// longer what the listing said is looked at once more.
-func (m *mover) copyObject(ctx context.Context, dst string, src providers.Object, cond providers.Condition) (providers.Object, error) {
-	obj, err := m.copyAsIs(ctx, dst, src, cond)
+// longer what the listing said is looked at once more. from is what was copied.
+func (m *mover) copyObject(ctx context.Context, dst string, src providers.Object, cond providers.Condition) (obj, from providers.Object, err error) {
+	obj, err = m.copyAsIs(ctx, dst, src, cond)
 	if err == nil {
 		m.copied(obj, src)
 	}
 	if m.how.pinned && isPrecondition(err) || !mayRetry(err) {
-		return obj, err
+		return obj, src, err
 	}
 	fresh, statErr := m.src.remote.Bucket.Stat(ctx, src.Key)
 	if statErr != nil {
-		return obj, statErr
+		return obj, src, statErr
 	}
 	if fresh.ETag == src.ETag {
-		return obj, err
+		return obj, src, err
 	}
 	if obj, err = m.copyAsIs(ctx, dst, fresh, cond); err == nil {
 		m.copied(obj, fresh)
 	}
-	return obj, err
+	return obj, fresh, err
 }
 
 func isPrecondition(err error) bool { return errors.Is(err, providers.ErrPrecondition) }

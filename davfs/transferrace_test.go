@@ -50,6 +50,14 @@ func (b *hooked) Delete(ctx context.Context, keys ...string) error {
 	return b.store.Delete(ctx, keys...)
 }
 
+func (b *hooked) DeleteIf(ctx context.Context, key string, opts providers.DeleteOptions) error {
+	if act := b.delete; act != nil {
+		b.delete = nil
+		act()
+	}
+	return b.store.DeleteIf(ctx, key, opts)
+}
+
 func codeOf(h http.Handler, method, path, body string, header ...string) int {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	for i := 0; i < len(header); i += 2 {

@@ -168,7 +168,7 @@ func (x *members) one(ctx context.Context, i int, rel string, obj providers.Obje
 			return err
 		}
 	}
-	copied, err := x.copyObject(ctx, dst, obj, providers.Condition{})
+	copied, _, err := x.copyObject(ctx, dst, obj, providers.Condition{})
 	if err == nil {
 		x.mu.Lock()
 		x.bytes += copied.Size

@@ -60,6 +60,14 @@ type Bucket interface {
 	// *DeleteError naming them.
 	Delete(ctx context.Context, keys ...string) error
 
+	// DeleteIf removes one object, no folder's marker, if it still is the one
+	// that opts name, which the store decides in the same request and without
+	// a customer key. One that is gone already is no error, another one stays.
+	// A store that does not decide it is asked for the ETag first, a second
+	// request, unless opts.Seen; another writer may then come between. Kinds:
+	// ErrPrecondition, and ErrKey where the store has to be asked.
+	DeleteIf(ctx context.Context, key string, opts DeleteOptions) error
+
 	// Close releases what the bucket holds. Calls under way may fail.
 	Close() error
 }
@@ -160,6 +168,14 @@ type CopyOptions struct {
 	Replace     bool
 	ContentType string
 	Metadata    map[string]string
+}
+
+// DeleteOptions say which version of an object is to be deleted.
+type DeleteOptions struct {
+	IfMatch string // the ETag the object must have; never ""
+	// Seen says that the store has just told the caller, or a copy of this
+	// bucket's has shown, that it has that tag.
+	Seen bool
 }
 
 // ListOptions describe a listing.

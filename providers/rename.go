@@ -9,7 +9,8 @@ import (
 // Rename moves an object inside a bucket: through the store's own rename
 // where the bucket is a Renamer and the object already lies under the write
 // settings, otherwise as a copy followed by the deletion of the source. The
-// source is deleted only after the copy stands. An object moved onto itself
+// source is deleted only after the copy stands, and only as what was copied: a
+// newer version stays, and is ErrPrecondition. An object moved onto itself
 // stays, and so does one whose two names differ in case alone if the store
 // does not tell them apart.
 func Rename(ctx context.Context, b Bucket, dst string, src Object, opts CopyOptions) (Object, error) {
@@ -35,7 +36,7 @@ func Rename(ctx context.Context, b Bucket, dst string, src Object, opts CopyOpti
 			}
 		}
 	}
-	return obj, b.Delete(ctx, src.Key)
+	return obj, b.DeleteIf(ctx, src.Key, DeleteOptions{IfMatch: src.ETag, Seen: true})
 }
 
 // listed reports whether a listing has exactly this key: the first of those

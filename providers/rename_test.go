@@ -36,6 +36,15 @@ func (n *names) Delete(_ context.Context, keys ...string) error {
 	return nil
 }
 
+func (n *names) DeleteIf(ctx context.Context, key string, opts providers.DeleteOptions) error {
+	if opts.IfMatch != etag {
+		return &providers.Error{Op: "delete", Key: key, Kind: providers.ErrPrecondition}
+	}
+	return n.Delete(ctx, key)
+}
+
+const etag = `"1"` // of all
+
 func (n *names) List(_ context.Context, prefix string, _ providers.ListOptions) iter.Seq2[providers.Entry, error] {
 	n.lists++
 	return func(yield func(providers.Entry, error) bool) {
@@ -71,7 +80,7 @@ func TestRename(t *testing.T) {
 					b.stored[tc.fold(name)] = name
 				}
 			}
-			obj, err := providers.Rename(t.Context(), b, tc.dst, providers.Object{Key: tc.src}, providers.CopyOptions{})
+			obj, err := providers.Rename(t.Context(), b, tc.dst, providers.Object{Key: tc.src, ETag: etag}, providers.CopyOptions{})
 			if err != nil || obj.Key != tc.dst {
 				t.Errorf("Rename: %+v, %v", obj, err)
 			}

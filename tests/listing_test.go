@@ -1,11 +1,51 @@
 package tests
 
 import (
+	"bufio"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 
+	"sealdav/internal/testserver"
 	"sealdav/tests/harness"
 )
+
+// TestListingStreams: the members of the first page of a folder reach the
+// client while the store still keeps the second back.
+func TestListingStreams(t *testing.T) {
+	proxy := testserver.NewProxy(t, testserver.Listing(t))
+	s := harness.ServeConfig(t, "", harness.Remote{Name: "drive", URL: "s3://bucket", Store: proxy.S3, SSE: harness.NewKey(t).Write()})
+	second := make(chan struct{})
+	proxy.SetFault(func(r *http.Request) *testserver.Fault {
+		if r.URL.Query().Has("continuation-token") {
+			return &testserver.Fault{Wait: second}
+		}
+		return nil
+	})
+	req, err := http.NewRequestWithContext(t.Context(), "PROPFIND", s.URL+"/drive/2500/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Depth", "1")
+	req.Header.Set("Accept-Encoding", "identity")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body := bufio.NewReader(resp.Body)
+	for got := ""; !strings.HasSuffix(got, "file-00000800.dat</D:href>"); { // comes, or the test hangs
+		if got, err = body.ReadString('>'); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(second)
+	rest, err := io.ReadAll(body)
+	if err != nil || !strings.HasSuffix(string(rest), "</D:multistatus>\n") || !strings.Contains(string(rest), "file-00002499.dat") {
+		t.Errorf("the rest: %d bytes, %v", len(rest), err)
+	}
+}
 
 // TestListingTellsProperties: on stores whose listings tell the metadata, a
 // server that has met none of the files shows their times and properties, and

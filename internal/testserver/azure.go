@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -59,8 +60,13 @@ func startAzurite() (*azurite, error) {
 		return nil, err
 	}
 	a.endpoint = fmt.Sprintf("http://127.0.0.1:%d/%s", port, a.account)
+	patient := filepath.Join(dir, "patient.js")
+	if err := os.WriteFile(patient, []byte(azuritePatient), 0o600); err != nil {
+		a.close()
+		return nil, err
+	}
 	p, err := startServer("node", []string{
-		main, "--blobHost", "127.0.0.1", "--blobPort", fmt.Sprint(port),
+		"--require", patient, main, "--blobHost", "127.0.0.1", "--blobPort", fmt.Sprint(port),
 		"--inMemoryPersistence", "--silent", "--skipApiVersionCheck", "--disableProductStyleUrl", "--disableTelemetry", "--loose",
 	}, []string{"AZURITE_ACCOUNTS=" + a.account + ":" + a.key})
 	if err != nil {
@@ -74,6 +80,19 @@ func startAzurite() (*azurite, error) {
 	}
 	return a, nil
 }
+
+// azuritePatient has Azurite keep idle connections for as long as their
+// clients do. It closes them after 5 s of its own time, which passes at once
+// when it comes out of a long computation: then it resets connections on which
+// requests are waiting for it. Its option for that has no effect.
+const azuritePatient = `
+const { Server } = require("http");
+const { listen } = Server.prototype;
+Server.prototype.listen = function (...args) {
+	this.keepAliveTimeout = 0;
+	return listen.apply(this, args);
+};
+`
 
 func (a *azurite) ready(ctx context.Context) error {
 	client, err := a.service(a.endpoint, http.DefaultTransport)
@@ -150,13 +169,22 @@ func (p *Azure) Env() []string {
 // SAS is a token for all that sealdav does in a container.
 func (p *Azure) SAS(t testing.TB, name string) string {
 	t.Helper()
-	all := sas.ContainerPermissions{Read: true, Write: true, Create: true, Delete: true, List: true}
-	address, err := p.Container(t, name).GetSASURL(all, time.Now().Add(time.Hour), nil)
+	token, err := p.server.sas(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, token, _ := strings.Cut(address, "?")
 	return token
+}
+
+func (a *azurite) sas(container string) (string, error) {
+	client, err := a.service(a.endpoint, http.DefaultTransport)
+	if err != nil {
+		return "", err
+	}
+	all := sas.ContainerPermissions{Read: true, Write: true, Create: true, Delete: true, List: true}
+	address, err := client.NewContainerClient(container).GetSASURL(all, time.Now().Add(time.Hour), nil)
+	_, token, _ := strings.Cut(address, "?")
+	return token, err
 }
 
 // Keys lists every blob of a container.

@@ -5,10 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"net/http"
 	"slices"
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
@@ -119,5 +121,68 @@ func azureBlocks(t *testing.T, client *blockblob.Client) {
 	}
 	if _, err := client.CommitBlockList(t.Context(), []string{id}, &blockblob.CommitBlockListOptions{CPKInfo: azureKey('a')}); err != nil {
 		t.Errorf("a commit under the key of its blocks: %v", err)
+	}
+}
+
+// TestAzuriteKeepsConnections: the server under the proxy does not say that it
+// will close idle connections, so a request never meets one that it closes.
+func TestAzuriteKeepsConnections(t *testing.T) {
+	p := testserver.NewAzure(t)
+	name := p.NewContainer(t)
+	var resp *http.Response
+	if _, err := p.Container(t, name).GetProperties(policy.WithCaptureResponse(t.Context(), &resp), nil); err != nil {
+		t.Fatal(err)
+	}
+	if limit := resp.Header.Get("Keep-Alive"); limit != "" || resp.Close {
+		t.Errorf("idle connections are closed: Keep-Alive is %q", limit)
+	}
+}
+
+// TestAzurePageSize: pages can be smaller than the client asks, whatever it
+// signs its requests with.
+func TestAzurePageSize(t *testing.T) {
+	p := testserver.NewAzure(t)
+	p.SetQuirks(testserver.AzureQuirks{PageSize: 2})
+	name := p.NewContainer(t)
+	cred, err := container.NewSharedKeyCredential(p.Account, p.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := &container.ClientOptions{ClientOptions: azcore.ClientOptions{Transport: p.HTTPClient}}
+	address := p.Endpoint + "/" + name
+	withKey, err := container.NewClientWithSharedKeyCredential(address, cred, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	withSAS, err := container.NewClientWithNoCredential(address+"?"+p.SAS(t, name), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"a", "b", "c d", "d/e", "f"} {
+		if _, err := withKey.NewBlockBlobClient(key).UploadBuffer(t.Context(), nil, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tc := range []struct {
+		client *container.Client
+		ask    *int32
+		want   []int
+	}{
+		{withKey, nil, []int{2, 2, 1}},
+		{withKey, new(int32(5000)), []int{2, 2, 1}},
+		{withKey, new(int32(1)), []int{1, 1, 1, 1, 1}},
+		{withSAS, nil, []int{2, 2, 1}},
+	} {
+		var got []int
+		for pages := tc.client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{MaxResults: tc.ask}); pages.More(); {
+			page, err := pages.NextPage(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, len(page.Segment.BlobItems))
+		}
+		if !slices.Equal(got, tc.want) {
+			t.Errorf("pages of %v blobs, want %v", got, tc.want)
+		}
 	}
 }

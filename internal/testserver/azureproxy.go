@@ -70,6 +70,9 @@ type AzureQuirks struct {
 	// Pretends is the operation (PutBlob, PutBlockList, PutBlobFromURL) that
 	// stores without its key and answers as if it had heeded it.
 	Pretends string
+	// PageSize, if not 0, is how many entries a page of a listing has at most,
+	// as Azure may always give fewer than it is asked for.
+	PageSize int
 	// ETag, if not nil, is what the answers to writes have in place of the
 	// blob's own; "" is none.
 	ETag *string

@@ -115,3 +115,22 @@ func TestGCS(t *testing.T) {
 		t.Errorf("fake-gcs-server by itself answers %d: does it know keys now?", resp.StatusCode)
 	}
 }
+
+// TestGCSCounts: of a whole upload, what stands around the content is told
+// apart.
+func TestGCSCounts(t *testing.T) {
+	s := testserver.SharedGCS(t)
+	bucket := s.NewBucket(t)
+	upload := s.Endpoint + "/upload/storage/v1/b/" + bucket + "/o?uploadType="
+	s.Reset()
+	gcsDo(t, s, "POST", upload+"multipart", http.Header{"Content-Type": {"multipart/related; boundary=b"}},
+		"--b\r\nContent-Type: application/json\r\n\r\n{\"name\":\"k\"}\r\n--b\r\nContent-Type: text/plain\r\n\r\nsecret\r\n--b--\r\n")
+	gcsDo(t, s, "POST", upload+"resumable", http.Header{"Content-Type": {"application/json"}}, `{"name":"l"}`)
+	all := s.Requests()
+	if len(all) != 2 {
+		t.Fatalf("counted %d requests, want 2", len(all))
+	}
+	if all[0].Sent-all[0].Framing != int64(len("secret")) || all[1].Framing != 0 {
+		t.Errorf("counted %d and %d bytes, of which %d and %d frame content", all[0].Sent, all[1].Sent, all[0].Framing, all[1].Framing)
+	}
+}

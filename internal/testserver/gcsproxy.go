@@ -89,6 +89,7 @@ func (s *GCS) serve(w http.ResponseWriter, r *http.Request) {
 	if err := s.serveOp(w, r, op); err != nil {
 		writeGCSError(w, err, style)
 	}
+	x.status.CompareAndSwap(0, http.StatusOK) // an answer of headers alone
 }
 
 // styleOf has a fault's code show where an error would be plain text.

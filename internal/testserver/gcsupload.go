@@ -25,6 +25,9 @@ func (s *GCS) serveInsert(w http.ResponseWriter, r *http.Request, bucket string)
 	if err != nil {
 		return err
 	}
+	if x, ok := r.Context().Value(exchangeKey{}).(*exchange); ok {
+		x.framing.Store(x.sent.Load() - int64(len(content)))
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	asked, err := s.sealOf(r, bucket, "kmsKeyName")

@@ -40,6 +40,9 @@ type Request struct {
 	Status   int
 	Sent     int64 // bytes of the request's body that the client sent
 	Received int64 // bytes of the answer's body
+	// Framing is how many of the bytes sent are not the content of the object
+	// but stand around it, in a whole upload to Cloud Storage; 0 elsewhere.
+	Framing int64
 }
 
 // Op names the request as the S3 API does, as far as sealdav's requests go:
@@ -243,12 +246,13 @@ func OnOp(op string, n int, f Fault) func(*http.Request) *Fault {
 }
 
 // HoldUntil is a hook for SetFault that holds the requests named op until n of
-// them are there, and lets those and all others through then.
-func HoldUntil(op string, n int) func(*http.Request) *Fault {
+// them are there, and lets those and all others through then. name is how the
+// store names requests: Request.Op, Request.GCSOp, AzureOp.
+func HoldUntil(name func(Request) string, op string, n int) func(*http.Request) *Fault {
 	var seen atomic.Int64
 	all := make(chan struct{})
 	return func(r *http.Request) *Fault {
-		if requestOf(r).Op() != op {
+		if name(requestOf(r)) != op {
 			return nil
 		}
 		if seen.Add(1) == int64(n) {
@@ -300,6 +304,7 @@ type exchange struct {
 	fault          Fault
 	status         atomic.Int64
 	sent, received atomic.Int64
+	framing        atomic.Int64
 }
 
 type exchangeKey struct{}

@@ -44,7 +44,7 @@ func (p *tap) enter(r *http.Request) (*http.Request, *exchange) {
 	if r.Body != http.NoBody {
 		r.Body = &meter{ReadCloser: r.Body, n: &x.sent, cut: x.fault.CutRequest}
 	}
-	return r, x
+	return r.WithContext(withExchange(r.Context(), x)), x
 }
 
 // SetFault has hook decide about each request from now on: nil lets it
@@ -63,6 +63,7 @@ func (p *tap) Requests() []Request {
 	for i, x := range p.log {
 		out[i] = x.request
 		out[i].Status, out[i].Sent, out[i].Received = int(x.status.Load()), x.sent.Load(), x.received.Load()
+		out[i].Framing = x.framing.Load()
 	}
 	return out
 }
@@ -97,8 +98,10 @@ func (w counted) Write(p []byte) (int, error) {
 		}
 		panic(http.ErrAbortHandler)
 	}
+	// Counted first: who has the bytes may look at the count.
+	w.x.received.Add(int64(len(p)))
 	n, err := w.ResponseWriter.Write(p)
-	w.x.received.Add(int64(n))
+	w.x.received.Add(int64(n - len(p)))
 	return n, err
 }
 

@@ -61,7 +61,7 @@ func (b *Bucket) putBlocks(ctx context.Context, w writing, c providers.Part) (pr
 	if err != nil {
 		return providers.Object{}, err
 	}
-	done, err := u.commit(ctx, n, httpHeaders(w.opts.ContentType, w.headers), w.metadata, w.opts.Condition, written{size: w.parts.Total()})
+	done, err := u.commit(ctx, n, httpHeaders(w.opts.ContentType, w.headers), w.metadata, w.opts.Condition, written{size: w.parts.Total(), same: u.same})
 	if err != nil {
 		return providers.Object{}, err
 	}
@@ -149,6 +149,7 @@ func (u *upload) commit(ctx context.Context, n int, headers *blob.HTTPHeaders, m
 	}
 	cpk, scope := u.b.crypt.write()
 	following, tries := following(ctx)
+	w.start = tries.start
 	out, err := u.client.CommitBlockList(following, ids, &blockblob.CommitBlockListOptions{
 		HTTPHeaders: headers, Metadata: metadata, CPKInfo: cpk, CPKScopeInfo: scope, AccessConditions: conditionsOf(cond),
 	})
@@ -177,10 +178,10 @@ func (u *upload) commit(ctx context.Context, n int, headers *blob.HTTPHeaders, m
 func (u *upload) stands(ctx context.Context) (standing, bool) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
-	list, err := u.client.GetBlockList(ctx, blockblob.BlockListTypeCommitted, nil)
-	if err != nil || len(list.CommittedBlocks) == 0 || value(list.CommittedBlocks[0].Name) != u.block(1) {
+	s, err := u.b.inspect(ctx, u.key)
+	if err != nil {
 		return standing{}, false
 	}
-	s, err := u.b.inspect(ctx, u.key)
-	return s, err == nil && s.obj.ETag == entityTag(list.ETag)
+	ours, err := u.same(ctx, s)
+	return s, ours && err == nil
 }

@@ -103,7 +103,7 @@ func (b *Bucket) copyInStore(ctx context.Context, c copying) (providers.Object, 
 			return providers.Object{}, errStream
 		}
 		if ctx.Err() != nil || !f.aboutSource() {
-			w := written{size: c.src.Size, onlyCopy: c.onItself()}
+			w := written{size: c.src.Size, onlyCopy: c.onItself(), same: b.sameAs(c.dst, c.src)}
 			return providers.Object{}, b.uncertain(ctx, c.dst, tries, w, b.writeError(ctx, "copy", c.dst, c.opts.Condition, err))
 		}
 		fits, err := b.checkSource(ctx, c.src)
@@ -179,13 +179,15 @@ func (b *Bucket) copyWhole(ctx context.Context, c copying, source sse.Key) (prov
 		in.CopySourceBlobProperties = new(false)
 		in.HTTPHeaders, in.Metadata = httpHeaders(typeOr(c.opts.ContentType), c.src.Headers), encodeMetadata(c.dst, c.opts.Metadata)
 	}
+	start := time.Now()
 	out, err := b.client.NewBlockBlobClient(b.full(c.dst)).UploadBlobFromURL(ctx, address, in)
 	if err != nil {
 		return providers.Object{}, err
 	}
 	a := answer{out.IsServerEncrypted, out.EncryptionKeySHA256, out.EncryptionScope}
 	if !b.crypt.confirmed(a) {
-		return providers.Object{}, b.unverified(ctx, "copy", c.dst, written{etag: out.ETag, version: out.VersionID, size: c.src.Size, onlyCopy: c.onItself()})
+		return providers.Object{}, b.unverified(ctx, "copy", c.dst, written{etag: out.ETag, version: out.VersionID,
+			size: c.src.Size, start: start, onlyCopy: c.onItself(), same: b.sameAs(c.dst, c.src)})
 	}
 	return b.copied(c, out.ETag, out.LastModified, a), nil
 }
@@ -233,7 +235,7 @@ func (b *Bucket) copyBlocks(ctx context.Context, c copying, source sse.Key) (pro
 	if err != nil {
 		return providers.Object{}, err
 	}
-	done, err := u.commit(ctx, n, httpHeaders(contentType, src.Headers), encodeMetadata(c.dst, metadata), c.opts.Condition, written{size: src.Size, onlyCopy: c.onItself()})
+	done, err := u.commit(ctx, n, httpHeaders(contentType, src.Headers), encodeMetadata(c.dst, metadata), c.opts.Condition, written{size: src.Size, onlyCopy: c.onItself(), same: u.same})
 	if err != nil {
 		return providers.Object{}, err
 	}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"golang.org/x/sync/errgroup"
 
 	"sealdav/providers"
@@ -103,7 +104,7 @@ func (b *Bucket) deleteSingly(ctx context.Context, keys []string, failed *failur
 	group.SetLimit(deletesAtOnce)
 	for _, key := range keys {
 		group.Go(func() error {
-			if err := providers.Guarded(b.log, "delete", key, func() error { return b.deleteOne(ctx, key) }); err != nil {
+			if err := providers.Guarded(b.log, "delete", key, func() error { return b.deleteOne(ctx, key, nil) }); err != nil {
 				failed.add(key, err)
 			}
 			return ctx.Err()
@@ -112,14 +113,26 @@ func (b *Bucket) deleteSingly(ctx context.Context, keys []string, failed *failur
 	_ = group.Wait() // the caller looks at its context
 }
 
-func (b *Bucket) deleteOne(ctx context.Context, key string) error {
+// DeleteIf implements providers.Bucket. A blob that is gone is refused like one
+// that is another.
+func (b *Bucket) DeleteIf(ctx context.Context, key string, opts providers.DeleteOptions) error {
+	err := b.deleteOne(ctx, key, &blob.DeleteOptions{AccessConditions: conditions(tag(opts.IfMatch), nil)})
+	if errors.Is(err, providers.ErrPrecondition) {
+		if _, now := b.Stat(ctx, key); errors.Is(now, fs.ErrNotExist) {
+			return nil
+		}
+	}
+	return err
+}
+
+func (b *Bucket) deleteOne(ctx context.Context, key string, opts *blob.DeleteOptions) error {
 	if err := b.checkKey("delete", key); err != nil {
 		return err
 	}
 	b.keys.forget(key)
 	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
-	_, err := b.client.NewBlobClient(b.full(key)).Delete(wait, nil)
+	_, err := b.client.NewBlobClient(b.full(key)).Delete(wait, opts)
 	err = b.deleted(wait, key, err)
 	return b.patient(ctx, "delete", key, err)
 }

@@ -15,47 +15,48 @@ import (
 // unless it is told otherwise.
 const maxPage = 5000
 
-// List implements providers.Bucket. The next page is asked for once this one
-// is used up; whether there is one is the store's word (NextMarker), never a
-// page's length: Azure may answer an empty page in the middle.
+// List implements providers.Bucket. Whether there is a next page is the store's
+// word (NextMarker), never a page's length: Azure may answer an empty page in
+// the middle.
 func (b *Bucket) List(ctx context.Context, prefix string, opts providers.ListOptions) iter.Seq2[providers.Entry, error] {
 	return func(yield func(providers.Entry, error) bool) {
-		next := b.pages(prefix, opts)
-		var held []providers.Entry // sort behind their page
-		last, empty, first := "", true, true
-		for more := true; more; {
-			var p page
-			var err error
-			if p, more, err = b.listPage(ctx, prefix, next); err != nil {
-				yield(providers.Entry{}, err)
-				return
-			}
-			// What was held comes last: a marker is preferred to its folder blob.
-			entries := append(b.entries(prefix, p, opts.Recursive), held...)
-			slices.SortStableFunc(entries, func(x, y providers.Entry) int { return strings.Compare(x.Key, y.Key) })
-			if first {
-				if entries, err = b.withMarker(ctx, prefix, entries); err != nil {
-					yield(providers.Entry{}, err)
-					return
-				}
-				first = false
-			}
-			ready := len(entries)
-			if more {
-				ready, _ = slices.BinarySearchFunc(entries, p.last(b.base)+"\x00", func(e providers.Entry, end string) int { return strings.Compare(e.Key, end) })
-			}
-			held = slices.Clone(entries[ready:])
-			for _, e := range entries[:ready] {
-				if !empty && e.Key == last {
-					continue // a folder of two pages, or a marker beside its folder blob
-				}
-				last, empty = e.Key, false
-				if !yield(e, nil) {
-					return
-				}
-			}
+		l := &listing{b: b, prefix: prefix, recursive: opts.Recursive, request: b.pages(prefix, opts)}
+		providers.Pages(ctx, b.log, prefix, opts, l.fetch)(yield)
+	}
+}
+
+// listing is a listing under way; it fetches one page after the other.
+type listing struct {
+	b         *Bucket
+	prefix    string
+	recursive bool
+	request   func(context.Context) (page, bool, error)
+	held      []providers.Entry // sort behind their page
+	begun     bool              // there was a page
+}
+
+// fetch implements providers.Fetch. A folder of two pages, or a marker beside
+// its folder blob, is in it twice.
+func (l *listing) fetch(ctx context.Context) (providers.Page, error) {
+	p, more, err := l.b.listPage(ctx, l.prefix, l.request)
+	if err != nil {
+		return providers.Page{}, err
+	}
+	// What was held comes last: a marker is preferred to its folder blob.
+	entries := append(l.b.entries(l.prefix, p, l.recursive), l.held...)
+	slices.SortStableFunc(entries, func(x, y providers.Entry) int { return strings.Compare(x.Key, y.Key) })
+	if !l.begun {
+		l.begun = true
+		if entries, err = l.b.withMarker(ctx, l.prefix, entries); err != nil {
+			return providers.Page{}, err
 		}
 	}
+	if more {
+		ready, _ := slices.BinarySearchFunc(entries, p.last(l.b.base)+"\x00", func(e providers.Entry, end string) int { return strings.Compare(e.Key, end) })
+		l.held = slices.Clone(entries[ready:])
+		return providers.Page{Entries: entries[:ready], Next: l.fetch}, nil
+	}
+	return providers.Page{Entries: entries}, nil
 }
 
 // page is what both kinds of listing have on a page.

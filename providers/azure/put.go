@@ -71,6 +71,7 @@ func (b *Bucket) putWhole(ctx context.Context, w writing, data []byte) (provider
 		AccessConditions: conditionsOf(w.opts.Condition),
 	})
 	size := int64(len(data))
+	wrote := written{size: size, start: tries.start, same: b.sameBytes(w.key, data)}
 	if err != nil {
 		refused := b.writeError(ctx, "put", w.key, w.opts.Condition, err)
 		if tries.lost.Load() && errors.Is(refused, providers.ErrPrecondition) {
@@ -78,11 +79,12 @@ func (b *Bucket) putWhole(ctx context.Context, w writing, data []byte) (provider
 				return s.obj, nil
 			}
 		}
-		return providers.Object{}, b.uncertain(ctx, w.key, tries, written{size: size}, refused)
+		return providers.Object{}, b.uncertain(ctx, w.key, tries, wrote, refused)
 	}
 	a := answer{out.IsServerEncrypted, out.EncryptionKeySHA256, out.EncryptionScope}
 	if !b.crypt.confirmed(a) {
-		return providers.Object{}, b.unverified(ctx, "put", w.key, written{etag: out.ETag, version: out.VersionID, size: size})
+		wrote.etag, wrote.version = out.ETag, out.VersionID
+		return providers.Object{}, b.unverified(ctx, "put", w.key, wrote)
 	}
 	return b.stored(w, size, out.ETag, out.LastModified, a), nil
 }

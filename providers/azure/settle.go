@@ -3,13 +3,13 @@ package azure
 import (
 	"bytes"
 	"context"
-	"crypto/md5"
 	"errors"
 	"io/fs"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
 	"sealdav/providers"
 	"sealdav/sse"
@@ -25,6 +25,7 @@ const (
 	adviceSealed     = "the store accepted the write without confirming the encryption the remote asks for; what lies there now is encrypted so all the same. Write it again"
 	adviceNotRemoved = "the store did not confirm the encryption the remote asks for, and what it wrote could not be removed again: remove that blob by hand, it may lie there unencrypted"
 	adviceNotSeen    = "the store did not say what became of the write, nor what lies there now: if that is new, it may be unencrypted; look at it once the store answers again"
+	adviceDoubtful   = "the store did not say what became of the write; what lies there now is not encrypted as the remote asks for, and was left, for it may be somebody else's: look at it"
 	adviceOnlyCopy   = "the store did not confirm the encryption the remote asks for, and the blob may lie there unencrypted. It was not removed, for it is the only copy: copy it onto itself once more through this drive"
 )
 
@@ -36,6 +37,50 @@ type written struct {
 	start    time.Time
 	answered bool // the store says that the write stands
 	onlyCopy bool // a blob copied onto itself
+	same     same
+}
+
+// same reports whether what lies there has the content of a write. What has
+// not may be a good file that somebody else has put there just now, and whoever
+// deletes it has lost it.
+type same func(ctx context.Context, s standing) (bool, error)
+
+// sameBytes is the proof of a write of data.
+func (b *Bucket) sameBytes(key string, data []byte) same {
+	return func(ctx context.Context, s standing) (bool, error) {
+		body, _, err := b.open(ctx, "put", key, providers.OpenOptions{IfMatch: s.obj.ETag})
+		if err != nil {
+			return false, err
+		}
+		defer body.Close()
+		return providers.SameContent(body, bytes.NewReader(data))
+	}
+}
+
+// sameAs is the proof of a copy: it reads both.
+func (b *Bucket) sameAs(dst string, src providers.Object) same {
+	return func(ctx context.Context, s standing) (bool, error) {
+		from, _, err := b.open(ctx, "copy", src.Key, providers.OpenOptions{IfMatch: src.ETag})
+		if err != nil {
+			return false, err
+		}
+		defer from.Close()
+		to, _, err := b.open(ctx, "copy", dst, providers.OpenOptions{IfMatch: s.obj.ETag})
+		if err != nil {
+			return false, err
+		}
+		defer to.Close()
+		return providers.SameContent(from, to)
+	}
+}
+
+// same is the proof of an upload in blocks: their ids, which nobody else's have.
+func (u *upload) same(ctx context.Context, s standing) (bool, error) {
+	list, err := u.client.GetBlockList(ctx, blockblob.BlockListTypeCommitted, nil)
+	if err != nil {
+		return false, err
+	}
+	return len(list.CommittedBlocks) > 0 && value(list.CommittedBlocks[0].Name) == u.block(1) && entityTag(list.ETag) == s.obj.ETag, nil
 }
 
 // standing is what lies at a key.
@@ -44,7 +89,6 @@ type standing struct {
 	answer  answer
 	etag    *azcore.ETag
 	version *string
-	md5     []byte
 	now     time.Time // by the store's clock
 }
 
@@ -74,26 +118,30 @@ func (b *Bucket) lookBack(ctx context.Context, key string, k sse.Key) (standing,
 		return standing{}, err
 	}
 	d := headDetails(out)
-	s := standing{b.found(key, d).Object, d.answer, out.ETag, out.VersionID, out.ContentMD5, value(out.Date)}
+	s := standing{b.found(key, d).Object, d.answer, out.ETag, out.VersionID, value(out.Date)}
 	if s.now.IsZero() {
 		s.now = time.Now()
 	}
 	return s, nil
 }
 
+// mayBe reports whether what lies there can be what was written: it has the
+// size, and came into being since the write began, by the store's own clock to
+// the second.
+func (w written) mayBe(s standing) bool {
+	return s.obj.Size == w.size && s.obj.ModTime.After(s.now.Add(-time.Since(w.start)-2*time.Second))
+}
+
 // wroteIt reports whether what lies there is what was written: the version
-// that was told, or of the same size and come into being since the write
-// began, by the store's own clock to the second.
-func (w written) wroteIt(s standing) bool {
+// that was told, or what may be it and has the content.
+func (w written) wroteIt(ctx context.Context, s standing) (bool, error) {
 	switch {
 	case w.answered && value(w.etag) != "" && entityTag(w.etag) == s.obj.ETag:
-		return true
-	case s.obj.Size != w.size:
-		return false
-	case w.answered:
-		return true
+		return true, nil
+	case !w.mayBe(s):
+		return false, nil
 	}
-	return s.obj.ModTime.After(s.now.Add(-time.Since(w.start) - 2*time.Second))
+	return w.same(ctx, s)
 }
 
 // settle sees to it that nothing of a write lies there unsealed, neither at
@@ -110,18 +158,22 @@ func (b *Bucket) settle(ctx context.Context, key string, w written) (sealed bool
 		return false, b.left(ctx, key, adviceNotSeen, err)
 	}
 	sealed = seen && b.crypt.confirmed(s.answer)
-	remove := seen && !sealed && w.wroteIt(s)
 	if w.onlyCopy {
-		if remove {
+		if seen && !sealed && w.mayBe(s) {
 			return false, b.left(ctx, key, adviceOnlyCopy, nil)
 		}
 		return sealed, nil
 	}
-	b.keys.forget(key)
-	if remove {
-		err = b.remove(ctx, key, s.etag, s.version)
-	} else {
-		err = nil
+	err = nil
+	if seen && !sealed {
+		ours, unclear := w.wroteIt(ctx, s)
+		if unclear != nil {
+			return false, b.left(ctx, key, adviceDoubtful, unclear)
+		}
+		b.keys.forget(key)
+		if ours {
+			err = b.remove(ctx, key, s.etag, s.version)
+		}
 	}
 	if v := value(w.version); v != "" && v != value(s.version) {
 		err = errors.Join(err, b.removeVersion(ctx, key, v))
@@ -210,10 +262,10 @@ func (b *Bucket) uncertain(ctx context.Context, key string, tries *attempts, w w
 // same content, so that nobody can tell it from another writer's.
 func (b *Bucket) ownWrite(ctx context.Context, key string, tries *attempts, data []byte) (standing, bool) {
 	s, err := b.inspect(ctx, key)
-	w := written{size: int64(len(data)), start: tries.start}
-	if err != nil || !w.wroteIt(s) || !b.crypt.confirmed(s.answer) {
+	if err != nil || !b.crypt.confirmed(s.answer) {
 		return standing{}, false
 	}
-	sum := md5.Sum(data)
-	return s, bytes.Equal(s.md5, sum[:])
+	w := written{size: int64(len(data)), start: tries.start, same: b.sameBytes(key, data)}
+	ours, err := w.wroteIt(ctx, s)
+	return s, ours && err == nil
 }

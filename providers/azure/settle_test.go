@@ -150,18 +150,18 @@ func TestOutcomeUnknown(t *testing.T) {
 		want  []string
 	}{
 		{"blob", "PutBlob", testserver.Fault{DropAnswer: true}, "", []string{"large", "src"}},
-		{"blob that is not stored", "PutBlob", testserver.Fault{Drop: true}, "older", []string{"k", "large", "src"}},
+		{"blob that is not stored", "PutBlob", testserver.Fault{Drop: true}, "better", []string{"k", "large", "src"}},
 		{"copy", "PutBlobFromURL", testserver.Fault{DropAnswer: true}, "", []string{"large", "src"}},
-		{"copy that is not made", "PutBlobFromURL", testserver.Fault{Drop: true}, "older", []string{"k", "large", "src"}},
+		{"copy that is not made", "PutBlobFromURL", testserver.Fault{Drop: true}, "better", []string{"k", "large", "src"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			p := testserver.NewAzure(t)
 			name := p.NewContainer(t)
-			if tc.old != "" {
-				put(t, open(t, config(p, name, sse.Settings{})), "k", []byte(tc.old))
-			}
 			b := warm(t, p, name, customerKey)
+			if tc.old != "" {
+				put(t, open(t, config(p, name, sse.Settings{})), "k", []byte(tc.old)) // just now
+			}
 			src := stat(t, b, "src")
 			p.SetQuirks(testserver.AzureQuirks{Ignores: true})
 			p.SetFault(testserver.OnAzureOp(tc.op, 0, tc.fault))

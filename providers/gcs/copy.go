@@ -54,7 +54,7 @@ func (b *Bucket) copyWhole(ctx context.Context, dst string, src providers.Object
 		return providers.Object{}, &providers.Error{Op: "copy", Key: dst, Kind: providers.ErrPrecondition}
 	}
 	c.tries = following()
-	out := written{size: src.Size, onlyCopy: dst == src.Key}
+	out := written{size: src.Size, start: c.tries.start, onlyCopy: dst == src.Key, same: b.sameAs(dst, src)}
 	var r resource
 	err = b.reading(ctx, "copy", src.Key, src.ETag, func(source sse.Candidate) (err error) {
 		attempt := *c

@@ -67,7 +67,7 @@ func (b *Bucket) deleteEach(ctx context.Context, keys []string) (failed []*provi
 			break
 		}
 		group.Go(func() error {
-			if err := providers.Guarded(b.log, "delete", key, func() error { return b.deleteOne(ctx, key) }); err != nil {
+			if err := providers.Guarded(b.log, "delete", key, func() error { return b.deleteOne(ctx, key, nil) }); err != nil {
 				mu.Lock()
 				failed = append(failed, asDelete(key, err))
 				mu.Unlock()
@@ -79,14 +79,32 @@ func (b *Bucket) deleteEach(ctx context.Context, keys []string) (failed []*provi
 	return failed
 }
 
-func (b *Bucket) deleteOne(ctx context.Context, key string) error {
+// DeleteIf implements providers.Bucket. The generation is a precondition and not
+// what is deleted: named as that it would be gone for good, and not be kept as an
+// older one by a bucket that keeps those.
+func (b *Bucket) DeleteIf(ctx context.Context, key string, opts providers.DeleteOptions) error {
+	query, ok := conditions(providers.Condition{IfMatch: opts.IfMatch})
+	if !ok {
+		return &providers.Error{Op: "delete", Key: key, Kind: providers.ErrPrecondition}
+	}
+	err := b.deleteOne(ctx, key, query)
+	if errors.Is(err, providers.ErrPrecondition) {
+		// Google does not say whether what is gone is refused like this too.
+		if _, now := b.Stat(ctx, key); errors.Is(now, fs.ErrNotExist) {
+			return nil
+		}
+	}
+	return err
+}
+
+func (b *Bucket) deleteOne(ctx context.Context, key string, query url.Values) error {
 	if err := b.checkKey("delete", key); err != nil {
 		return err
 	}
 	b.keys.forget(key)
 	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
-	err := b.ask(wait, &call{op: opDelete, method: http.MethodDelete, path: b.objectPath(key)}, nil)
+	err := b.ask(wait, &call{op: opDelete, method: http.MethodDelete, path: b.objectPath(key), query: query}, nil)
 	if err = b.fail(wait, "delete", key, err); err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -3,6 +3,7 @@ package gcs
 import (
 	"context"
 	"iter"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -26,43 +27,38 @@ type page struct {
 // included; their keys are remembered for the reads that follow. Whether there
 // is another page is the store's word, never a page's length.
 func (b *Bucket) List(ctx context.Context, prefix string, opts providers.ListOptions) iter.Seq2[providers.Entry, error] {
-	return func(yield func(providers.Entry, error) bool) {
-		query := url.Values{
-			"prefix":     {b.base + prefix},
-			"maxResults": {strconv.Itoa(pageSize)},
-			"fields":     {"nextPageToken,prefixes,items(" + resourceFields + ")"},
+	query := url.Values{
+		"prefix":     {b.base + prefix},
+		"maxResults": {strconv.Itoa(pageSize)},
+		"fields":     {"nextPageToken,prefixes,items(" + resourceFields + ")"},
+	}
+	if !opts.Recursive {
+		query.Set("delimiter", "/")
+	}
+	if opts.PageSize > 0 {
+		query.Set("maxResults", strconv.Itoa(min(opts.PageSize, pageSize)))
+	}
+	return providers.Pages(ctx, b.log, prefix, opts, b.fetch(prefix, query))
+}
+
+// fetch asks for the page that query describes.
+func (b *Bucket) fetch(prefix string, query url.Values) providers.Fetch {
+	return func(ctx context.Context) (providers.Page, error) {
+		p, err := b.requestPage(ctx, query)
+		if err != nil {
+			return providers.Page{}, b.bucketError(ctx, "list", prefix, err)
 		}
-		if !opts.Recursive {
-			query.Set("delimiter", "/")
+		out := providers.Page{Entries: b.entries(p)}
+		if p.NextPageToken != "" {
+			next := maps.Clone(query)
+			next.Set("pageToken", p.NextPageToken)
+			out.Next = b.fetch(prefix, next)
 		}
-		if opts.PageSize > 0 {
-			query.Set("maxResults", strconv.Itoa(min(opts.PageSize, pageSize)))
-		}
-		last := ""
-		for {
-			p, err := b.listPage(ctx, query)
-			if err != nil {
-				yield(providers.Entry{}, b.bucketError(ctx, "list", prefix, err))
-				return
-			}
-			for _, e := range b.entries(p) {
-				if e.Dir && e.Key == last {
-					continue // a folder that two pages share
-				}
-				last = e.Key
-				if !yield(e, nil) {
-					return
-				}
-			}
-			if p.NextPageToken == "" {
-				return
-			}
-			query.Set("pageToken", p.NextPageToken)
-		}
+		return out, nil
 	}
 }
 
-func (b *Bucket) listPage(ctx context.Context, query url.Values) (p page, err error) {
+func (b *Bucket) requestPage(ctx context.Context, query url.Values) (p page, err error) {
 	ctx, _, cancel := providers.WithPatience(ctx, providers.Patience)
 	defer cancel()
 	err = b.ask(ctx, &call{op: opList, method: http.MethodGet, path: b.bucketPath() + "/o", query: query}, &p)

@@ -1,10 +1,10 @@
 package gcs
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"hash/crc32"
-	"io"
 	"io/fs"
 	"net/http"
 	"net/url"
@@ -24,6 +24,7 @@ const (
 	adviceSealed     = "the store accepted the write without confirming the encryption the remote asks for; what lies there now is encrypted so all the same. Write it again"
 	adviceNotRemoved = "the store did not confirm the encryption the remote asks for, and what it wrote could not be removed again: remove that object by hand, it may lie there unencrypted"
 	adviceNotSeen    = "the store did not say what became of the write, nor what lies there now: if that is new, it may be unencrypted; look at it once the store answers again"
+	adviceDoubtful   = "the store did not say what became of the write; what lies there now is not encrypted as the remote asks for, and was left, for it may be somebody else's: look at it"
 	adviceOnlyCopy   = "the store did not confirm the encryption the remote asks for, and the object may lie there unencrypted. It was not removed, for it is the only copy: copy it onto itself once more through this drive"
 )
 
@@ -50,6 +51,58 @@ type written struct {
 	start      time.Time
 	answered   bool // the store says that the write stands
 	onlyCopy   bool // an object copied onto itself
+	same       same
+}
+
+// same reports whether what lies there has the content of a write. What has
+// not may be a good file that somebody else has put there just now, and whoever
+// deletes it has lost it.
+type same func(ctx context.Context, s standing) (bool, error)
+
+// sameSum is the proof of a write of data with a checksum, which the store
+// tells of all that does not lie under a customer key.
+func (b *Bucket) sameSum(sum uint32) same {
+	return func(_ context.Context, s standing) (bool, error) {
+		if s.CRC32C == "" {
+			return false, errNoSum
+		}
+		return s.CRC32C == encodeSum(sum), nil
+	}
+}
+
+var errNoSum = errors.New("the store tells no checksum")
+
+// sameBytes is the proof of a write of data; it reads what it cannot tell by
+// the checksum.
+func (b *Bucket) sameBytes(key string, data []byte) same {
+	return func(ctx context.Context, s standing) (bool, error) {
+		if s.CRC32C != "" {
+			return b.sameSum(crc32.Checksum(data, castagnoli))(ctx, s)
+		}
+		body, _, err := b.open(ctx, "put", key, providers.OpenOptions{IfMatch: entityTag(s.Generation)}, false)
+		if err != nil {
+			return false, err
+		}
+		defer body.Close()
+		return providers.SameContent(body, bytes.NewReader(data))
+	}
+}
+
+// sameAs is the proof of a copy: it reads both.
+func (b *Bucket) sameAs(dst string, src providers.Object) same {
+	return func(ctx context.Context, s standing) (bool, error) {
+		from, _, err := b.open(ctx, "copy", src.Key, providers.OpenOptions{IfMatch: src.ETag}, false)
+		if err != nil {
+			return false, err
+		}
+		defer from.Close()
+		to, _, err := b.open(ctx, "copy", dst, providers.OpenOptions{IfMatch: entityTag(s.Generation)}, false)
+		if err != nil {
+			return false, err
+		}
+		defer to.Close()
+		return providers.SameContent(from, to)
+	}
 }
 
 // standing is what lies at a key.
@@ -72,21 +125,29 @@ func (b *Bucket) inspect(ctx context.Context, key string) (s standing, err error
 	return s, decode(resp, &s.resource)
 }
 
-// wroteIt reports whether what lies there is what was written: the generation
-// that was told, or of the same size and come into being since the write
-// began, by the store's own clock to the second.
-func (w written) wroteIt(s standing) bool {
+// mayBe reports whether what lies there can be what was written: it has the
+// size, and came into being since the write began, by the store's own clock to
+// the second.
+func (w written) mayBe(s standing) bool {
 	switch {
-	case w.answered && w.generation == s.Generation:
-		return true
 	case s.Size != w.size:
 		return false
-	case w.answered:
-		return true
 	case s.Updated == nil:
-		return false
+		return w.answered
 	}
 	return s.Updated.After(s.now.Add(-time.Since(w.start) - 2*time.Second))
+}
+
+// wroteIt reports whether what lies there is what was written: the generation
+// that was told, or what may be it and has the content.
+func (w written) wroteIt(ctx context.Context, s standing) (bool, error) {
+	switch {
+	case w.answered && w.generation == s.Generation:
+		return true, nil
+	case !w.mayBe(s):
+		return false, nil
+	}
+	return w.same(ctx, s)
 }
 
 // settle sees to it that nothing of a write lies there unsealed, neither at
@@ -103,16 +164,22 @@ func (b *Bucket) settle(ctx context.Context, key string, w written) (sealed bool
 		return false, b.left(ctx, key, adviceNotSeen, err)
 	}
 	sealed = !absent && b.crypt.confirmed(s.resource)
-	ours := !absent && w.wroteIt(s)
 	if w.onlyCopy {
-		if ours && !sealed {
+		if !absent && !sealed && w.mayBe(s) {
 			return false, b.left(ctx, key, adviceOnlyCopy, nil)
 		}
 		return sealed, nil
 	}
 	var remove []int64
-	if ours && !sealed {
-		remove = append(remove, s.Generation)
+	// What lies under another customer key is no secret in the clear.
+	if !absent && !sealed && (w.answered || s.CustomerEncryption == nil) {
+		ours, err := w.wroteIt(ctx, s)
+		if err != nil {
+			return false, b.left(ctx, key, adviceDoubtful, err)
+		}
+		if ours {
+			remove = append(remove, s.Generation)
+		}
 	}
 	if w.generation > 0 && w.generation != s.Generation {
 		remove = append(remove, w.generation)
@@ -193,21 +260,10 @@ func (b *Bucket) uncertain(ctx context.Context, key string, tries *attempts, w w
 // same content, so that nobody can tell it from another writer's.
 func (b *Bucket) ownWrite(ctx context.Context, key string, tries *attempts, data []byte) (standing, bool) {
 	s, err := b.inspect(ctx, key)
-	w := written{size: int64(len(data)), start: tries.start}
-	if err != nil || !w.wroteIt(s) || !b.crypt.confirmed(s.resource) {
+	if err != nil || !b.crypt.confirmed(s.resource) {
 		return standing{}, false
 	}
-	if s.CRC32C != "" { // told to all but of what lies under a customer key
-		return s, s.CRC32C == encodeSum(crc32.Checksum(data, castagnoli))
-	}
-	body, _, err := b.open(ctx, "put", key, providers.OpenOptions{IfMatch: entityTag(s.Generation)}, false)
-	if err != nil {
-		return standing{}, false
-	}
-	defer body.Close()
-	sum := crc32.New(castagnoli)
-	if _, err := io.Copy(sum, body); err != nil {
-		return standing{}, false
-	}
-	return s, sum.Sum32() == crc32.Checksum(data, castagnoli)
+	w := written{size: int64(len(data)), start: tries.start, same: b.sameBytes(key, data)}
+	ours, err := w.wroteIt(ctx, s)
+	return s, ours && err == nil
 }

@@ -150,19 +150,22 @@ func TestOutcomeUnknown(t *testing.T) {
 		op    string
 		fault testserver.Fault
 		old   string
+		under sse.Settings // of the old one
 		want  []string
 	}{
-		{"insert", "insert", lost, "", []string{"large", "src"}},
-		{"insert that is not carried out", "insert", dropped, "older", []string{"k", "large", "src"}},
-		{"rewrite", "rewrite", lost, "", []string{"large", "src"}},
-		{"rewrite that is not carried out", "rewrite", dropped, "older", []string{"k", "large", "src"}},
+		{"insert", "insert", lost, "", sse.Settings{}, []string{"large", "src"}},
+		{"insert that is not carried out", "insert", dropped, "better", sse.Settings{}, []string{"k", "large", "src"}},
+		{"insert that is not carried out, over a read key's", "insert", dropped, "secret", sse.Settings{WriteKey: twoKeys.ReadKeys[0]}, []string{"k", "large", "src"}},
+		{"rewrite", "rewrite", lost, "", sse.Settings{}, []string{"large", "src"}},
+		{"rewrite that is not carried out", "rewrite", dropped, "better", sse.Settings{}, []string{"k", "large", "src"}},
+		{"rewrite that is not carried out, over a read key's", "rewrite", dropped, "source", sse.Settings{WriteKey: twoKeys.ReadKeys[0]}, []string{"k", "large", "src"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			bucket := store.NewBucket(t)
+			b := warm(t, store, bucket, twoKeys)
 			if tc.old != "" {
-				put(t, open(t, config(store, bucket, sse.Settings{})), "k", tc.old)
+				put(t, open(t, config(store, bucket, tc.under)), "k", tc.old) // just now
 			}
-			b := warm(t, store, bucket, customerKey)
 			src, err := b.Stat(t.Context(), "src")
 			if err != nil {
 				t.Fatal(err)

@@ -24,7 +24,7 @@ func (b *Bucket) Delete(ctx context.Context, keys ...string) error {
 		if err := ctx.Err(); err != nil {
 			return fail("delete", key, err)
 		}
-		dir, err := b.remove(key)
+		dir, err := b.remove(key, "")
 		if err != nil {
 			e, ok := errors.AsType[*providers.Error](fail("delete", key, err))
 			if !ok {
@@ -46,9 +46,25 @@ func (b *Bucket) Delete(ctx context.Context, keys ...string) error {
 	return nil
 }
 
-// remove removes the object of a key and returns the directory it was in, or
-// "" if it was not there.
-func (b *Bucket) remove(key string) (dir string, err error) {
+// DeleteIf implements providers.Bucket. Other programs than sealdav do not know
+// its lock: they may come between the look and the deletion.
+func (b *Bucket) DeleteIf(ctx context.Context, key string, opts providers.DeleteOptions) error {
+	if err := ctx.Err(); err != nil {
+		return fail("delete", key, err)
+	}
+	dir, err := b.remove(key, opts.IfMatch)
+	if err == nil && dir != "" {
+		err = absent(syncDir(b.root, dir))
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return fail("delete", key, err)
+}
+
+// remove removes the object of a key, with a tag only the one that has it, and
+// returns the directory it was in, or "" if it was not there.
+func (b *Bucket) remove(key, tag string) (dir string, err error) {
 	name, err := path(key)
 	if err != nil {
 		return "", err
@@ -65,6 +81,14 @@ func (b *Bucket) remove(key string) (dir string, err error) {
 		return "", err
 	}
 	defer unlock()
+	if tag != "" {
+		switch now, err := b.currentTag(key); {
+		case err != nil || now == "":
+			return "", err
+		case now != tag:
+			return "", errPrecondition("the object's entity tag is another")
+		}
+	}
 	err = b.root.Remove(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

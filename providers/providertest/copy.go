@@ -39,6 +39,8 @@ func deleteCases() []testCase {
 	return []testCase{
 		{"delete/absent", testDeleteAbsent},
 		{"delete/many", testDeleteMany},
+		{"delete/if-match", func(t testing.TB, e *env) { testDeleteIf(t, e, false) }},
+		{"delete/if-match-seen", func(t testing.TB, e *env) { testDeleteIf(t, e, true) }},
 	}
 }
 
@@ -265,4 +267,32 @@ func testDeleteMany(t testing.TB, e *env) {
 		t.Fatalf("Delete: %v", err)
 	}
 	wantKeys(t, e.b, "", recursive, "stays")
+}
+
+// testDeleteIf: seen leaves it to the store alone.
+func testDeleteIf(t testing.TB, e *env, seen bool) {
+	const key = "dir/k"
+	old := mustPut(t, e.b, key, "one")
+	now := mustPut(t, e.b, key, "two")
+	ifMatch := func(etag string) error {
+		return e.b.DeleteIf(t.Context(), key, providers.DeleteOptions{IfMatch: etag, Seen: seen})
+	}
+	for _, etag := range []string{old.ETag, `"0123456789abcdef0123456789abcdef"`} {
+		wantKind(t, "DeleteIf of another version", ifMatch(etag), providers.ErrPrecondition)
+		wantContent(t, e.b, key, "two")
+	}
+	if err := ifMatch(now.ETag); err != nil {
+		t.Errorf("DeleteIf: %v", err)
+	}
+	wantAbsent(t, e.b, key)
+	if err := ifMatch(now.ETag); err != nil {
+		t.Errorf("DeleteIf of what is gone: %v", err)
+	}
+	mustPut(t, e.b, key, "three")
+	for _, entry := range list(t, e.b, key, recursive) { // whose tag is as good
+		if err := ifMatch(entry.ETag); err != nil {
+			t.Errorf("DeleteIf with the tag of a listing: %v", err)
+		}
+	}
+	wantAbsent(t, e.b, key)
 }

@@ -147,6 +147,13 @@ func (c *Counter) Delete(ctx context.Context, keys ...string) error {
 	return c.Bucket.Delete(ctx, keys...)
 }
 
+// DeleteIf implements providers.Bucket. It counts as a delete.
+func (c *Counter) DeleteIf(ctx context.Context, key string, opts providers.DeleteOptions) error {
+	c.call("delete", key)
+	c.add(func(n *Counts) { n.Keys++ })
+	return c.Bucket.DeleteIf(ctx, key, opts)
+}
+
 type countReader struct {
 	io.Reader
 	count func(n int)

@@ -77,6 +77,11 @@ func testDeleteNeedsNoKey(t testing.TB, e *env) {
 			t.Errorf("Delete: %v", err)
 		}
 		wantAbsent(t, e.b, "k")
+		obj := mustPut(t, e.b, "k", "secret")
+		if err := e.view(v).DeleteIf(t.Context(), "k", providers.DeleteOptions{IfMatch: obj.ETag, Seen: true}); err != nil {
+			t.Errorf("DeleteIf: %v", err)
+		}
+		wantAbsent(t, e.b, "k")
 	}
 }
 

@@ -182,6 +182,14 @@ func (f *Faults) Delete(ctx context.Context, keys ...string) error {
 	return nil
 }
 
+// DeleteIf implements providers.Bucket. To the hook it is a delete.
+func (f *Faults) DeleteIf(ctx context.Context, key string, opts providers.DeleteOptions) error {
+	_, err := f.around("delete", key, func() (providers.Object, error) {
+		return providers.Object{}, f.Bucket.DeleteIf(ctx, key, opts)
+	})
+	return err
+}
+
 func unsupported(key string) error {
 	return &providers.Error{Op: "rename", Key: key, Kind: errors.ErrUnsupported}
 }

@@ -56,6 +56,11 @@ func (c careless) Rename(ctx context.Context, dst string, src providers.Object, 
 	return c.Bucket.(providers.Renamer).Rename(ctx, dst, now, providers.CopyOptions{})
 }
 
+// DeleteIf deletes whatever is there.
+func (c careless) DeleteIf(ctx context.Context, key string, _ providers.DeleteOptions) error {
+	return c.Bucket.Delete(ctx, key)
+}
+
 // TestDeviationsMustFail also shows that the suite sees these mistakes.
 func TestDeviationsMustFail(t *testing.T) {
 	deviations := map[string]string{"list/file-beside-folder": "a directory"}
@@ -65,6 +70,7 @@ func TestDeviationsMustFail(t *testing.T) {
 		"condition/if-absent-race", "condition/if-match", "condition/if-match-race",
 		"copy/keeps-attributes", "copy/over-another", "copy/onto-itself", "copy/large", "copy/from-listing",
 		"rename/moves", "rename/conditions", "rename/absent-or-changed-source",
+		"delete/if-match", "delete/if-match-seen",
 	} {
 		deviations[name] = "careless"
 	}
@@ -117,6 +123,12 @@ func TestFaults(t *testing.T) {
 			return err
 		}, map[string]string{"moved": "", "old": "old content"}},
 		{providertest.Op{Name: "delete", Key: "old"}, func() error { return f.Delete(ctx, "new", "old") }, map[string]string{"new": "", "old": "old content"}},
+		{providertest.Op{Name: "delete", Key: "old"}, func() error {
+			return f.DeleteIf(ctx, "old", providers.DeleteOptions{IfMatch: obj.ETag})
+		}, map[string]string{"old": "old content"}},
+		{providertest.Op{Name: "delete", Key: "old", When: providertest.After}, func() error {
+			return f.DeleteIf(ctx, "old", providers.DeleteOptions{IfMatch: obj.ETag})
+		}, map[string]string{"old": ""}},
 	} {
 		fail = tc.op
 		err := tc.do()
@@ -210,5 +222,27 @@ func TestRenameFallsBack(t *testing.T) {
 	}
 	if got, want := c.Counts().String(), "1 copy, 1 delete, 1 put"; got != want {
 		t.Errorf("a rename was %q, want %q", got, want)
+	}
+}
+
+// TestRenameSparesNewer: what is written to the source after it was copied is
+// not deleted with it.
+func TestRenameSparesNewer(t *testing.T) {
+	f := &providertest.Faults{Bucket: plainBucket{open(t)}}
+	obj := put(t, f, "a", "content")
+	f.Hook = func(op providertest.Op) error {
+		if op.Name == "copy" && op.When == providertest.After {
+			put(t, f, "a", "newer")
+		}
+		return nil
+	}
+	_, err := providers.Rename(t.Context(), f, "b", obj, providers.CopyOptions{})
+	if !errors.Is(err, providers.ErrPrecondition) {
+		t.Errorf("Rename: %v, want %v", err, providers.ErrPrecondition)
+	}
+	for key, want := range map[string]string{"a": "newer", "b": "content"} {
+		if got, err := content(t.Context(), f, key); got != want {
+			t.Errorf("%q holds %q, %v; want %q", key, got, err, want)
+		}
 	}
 }

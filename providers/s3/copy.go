@@ -148,14 +148,14 @@ func (b *Bucket) copyWhole(ctx context.Context, c copying) (providers.Object, er
 		return err
 	})
 	if err != nil {
-		w := written{size: c.src.Size, onlyCopy: c.dst == c.src.Key}
+		w := written{size: c.src.Size, onlyCopy: c.dst == c.src.Key, same: b.sameAs(c.dst, c.src)}
 		return providers.Object{}, b.uncertain(ctx, c.dst, tries, w, b.copyError(ctx, c, err))
 	}
 	if out.CopyObjectResult == nil {
 		out.CopyObjectResult = &types.CopyObjectResult{}
 	}
 	a := answer{out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5}
-	w := written{etag: out.CopyObjectResult.ETag, version: out.VersionId}
+	w := written{etag: out.CopyObjectResult.ETag, version: out.VersionId, start: tries.start, same: b.sameAs(c.dst, c.src)}
 	return b.copied(ctx, c, a, w, aws.ToTime(out.CopyObjectResult.LastModified))
 }
 
@@ -277,7 +277,7 @@ func (b *Bucket) copyParts(ctx context.Context, c copying) (providers.Object, er
 		return providers.Object{}, &providers.Error{Op: "copy", Key: c.dst, Kind: providers.ErrUnverified, Advice: adviceUnverified}
 	}
 	verified := u.verified()
-	out, err := u.finish(ctx, c.opts.Condition, written{size: c.src.Size, onlyCopy: c.dst == c.src.Key})
+	out, err := u.finish(ctx, c.opts.Condition, written{size: c.src.Size, onlyCopy: c.dst == c.src.Key, same: u.same})
 	if err != nil {
 		return providers.Object{}, err
 	}
@@ -285,7 +285,8 @@ func (b *Bucket) copyParts(ctx context.Context, c copying) (providers.Object, er
 	if verified {
 		a = u.said()
 	}
-	return b.copied(ctx, c, a, written{etag: out.ETag, version: out.VersionId}, time.Now())
+	w := written{etag: out.ETag, version: out.VersionId, start: u.start, same: u.same}
+	return b.copied(ctx, c, a, w, time.Now())
 }
 
 // copyAll has the store copy every part.

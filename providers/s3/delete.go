@@ -54,17 +54,66 @@ func notXML(key string) bool {
 }
 
 func (b *Bucket) deleteOne(ctx context.Context, key string) *providers.Error {
-	if err := b.checkKey("delete", key); err != nil {
+	if err := b.remove(ctx, key, nil); err != nil {
 		return asDelete(key, err)
+	}
+	return nil
+}
+
+// remove deletes one object, with a tag only the one that has it.
+func (b *Bucket) remove(ctx context.Context, key string, ifMatch *string) error {
+	if err := b.checkKey("delete", key); err != nil {
+		return err
 	}
 	b.keys.forget(key)
 	wait, _, cancel := b.withPatience(ctx)
 	defer cancel()
-	_, err := b.client.DeleteObject(wait, &awss3.DeleteObjectInput{Bucket: &b.bucket, Key: b.full(key)})
+	_, err := b.client.DeleteObject(wait, &awss3.DeleteObjectInput{Bucket: &b.bucket, Key: b.full(key), IfMatch: ifMatch})
 	if err = b.fail(ctx, "delete", key, err); err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	return asDelete(key, err)
+	return err
+}
+
+// DeleteIf implements providers.Bucket. Amazon decides it, and so do some of its
+// kin; MinIO and Ceph ignore If-Match on a DELETE, and nothing in their answer
+// tells. So elsewhere than at Amazon the tag is looked at first, unless the
+// caller has, and sent all the same.
+func (b *Bucket) DeleteIf(ctx context.Context, key string, opts providers.DeleteOptions) error {
+	if !b.amazon && !opts.Seen {
+		if stands, err := b.stands(ctx, key, opts.IfMatch); err != nil || !stands {
+			return err
+		}
+	}
+	err := b.remove(ctx, key, &opts.IfMatch)
+	refused, unknown := errors.Is(err, providers.ErrPrecondition), errors.Is(err, errors.ErrUnsupported)
+	if b.amazon || !refused && !unknown {
+		return err
+	}
+	if stands, err := b.stands(ctx, key, opts.IfMatch); err != nil || !stands {
+		return err
+	}
+	// It is that very object: Ceph compares the tag with its quotes to its own
+	// without (see matching), or the store has no such condition.
+	if unknown {
+		return b.remove(ctx, key, nil)
+	}
+	return b.remove(ctx, key, new(strings.Trim(opts.IfMatch, `"`)))
+}
+
+// stands looks whether an object still has a tag: false if it is gone, and
+// ErrPrecondition if it is another one.
+func (b *Bucket) stands(ctx context.Context, key, etag string) (bool, error) {
+	obj, err := b.Stat(ctx, key)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, err
+	case obj.ETag != etag:
+		return false, &providers.Error{Op: "delete", Key: key, Kind: providers.ErrPrecondition}
+	}
+	return true, nil
 }
 
 // asDelete is err as the failure to delete key.

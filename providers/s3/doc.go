@@ -45,6 +45,7 @@
 //
 // Ceph answers 412 to an If-Match that does match; then the tag is compared by
 // us, and the write repeated without the condition. MinIO and Ceph ignore
-// conditions on the destination of a copy; a HEAD comes before. An S3 bucket
-// has no rename: providers.Rename copies and deletes.
+// conditions on the destination of a copy, and on a deletion; a HEAD comes
+// before, and another writer may come between. An S3 bucket has no rename:
+// providers.Rename copies and deletes.
 package s3

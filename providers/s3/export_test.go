@@ -36,3 +36,6 @@ func (b *Bucket) StreamsCopies() bool { return b.streamCopies.Load() }
 
 // Client is the bucket's SDK client, middleware and all.
 func Client(b *Bucket) *awss3.Client { return b.client }
+
+// SetAmazon has a bucket take its store for Amazon's own.
+func (b *Bucket) SetAmazon() { b.amazon = true }

@@ -22,52 +22,8 @@ import (
 
 // List implements providers.Bucket. Whether there is a next page is the store's
 // word (IsTruncated), never a page's length: Ceph's pages are short and uneven.
-// The next page is asked for while the second half of this one is consumed, so
-// that the store and the consumer work at the same time; not if a PageSize is
-// given, as then a page may be all that is wanted.
 func (b *Bucket) List(ctx context.Context, prefix string, opts providers.ListOptions) iter.Seq2[providers.Entry, error] {
-	return func(yield func(providers.Entry, error) bool) {
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		ahead := opts.PageSize == 0
-		page := b.listPage(ctx, prefix, b.listInput(prefix, opts))
-		last := ""
-		for {
-			if page.err != nil {
-				yield(providers.Entry{}, page.err)
-				return
-			}
-			var next chan listed
-			for i, e := range page.entries {
-				if ahead && i == len(page.entries)/2 && page.next != nil {
-					next = make(chan listed, 1)
-					go func() { next <- b.listPage(ctx, prefix, page.next) }()
-				}
-				if e.Dir && e.Key == last {
-					continue // a folder that two pages share
-				}
-				last = e.Key
-				if !yield(e, nil) {
-					return
-				}
-			}
-			switch {
-			case page.next == nil:
-				return
-			case next != nil:
-				page = <-next
-			default:
-				page = b.listPage(ctx, prefix, page.next)
-			}
-		}
-	}
-}
-
-// listed is a page of a listing, and the request of the one that follows.
-type listed struct {
-	entries []providers.Entry
-	next    *awss3.ListObjectsV2Input // nil: this page is the last
-	err     error
+	return providers.Pages(ctx, b.log, prefix, opts, b.fetch(prefix, b.listInput(prefix, opts)))
 }
 
 func (b *Bucket) listInput(prefix string, opts providers.ListOptions) *awss3.ListObjectsV2Input {
@@ -85,21 +41,24 @@ func (b *Bucket) listInput(prefix string, opts providers.ListOptions) *awss3.Lis
 	return in
 }
 
-func (b *Bucket) listPage(ctx context.Context, prefix string, in *awss3.ListObjectsV2Input) listed {
-	page, err := b.requestPage(ctx, prefix, in)
-	if err != nil {
-		return listed{err: err}
-	}
-	l := listed{entries: b.entries(page)}
-	if aws.ToBool(page.IsTruncated) {
-		if aws.ToString(page.NextContinuationToken) == "" {
-			return listed{err: &providers.Error{Op: "list", Key: prefix, Kind: providers.ErrUnavailable, Advice: "the store cut its listing short without saying how to go on"}}
+// fetch asks for the page that in describes.
+func (b *Bucket) fetch(prefix string, in *awss3.ListObjectsV2Input) providers.Fetch {
+	return func(ctx context.Context) (providers.Page, error) {
+		out, err := b.requestPage(ctx, prefix, in)
+		if err != nil {
+			return providers.Page{}, err
 		}
-		next := *in
-		next.ContinuationToken = page.NextContinuationToken
-		l.next = &next
+		page := providers.Page{Entries: b.entries(out)}
+		if aws.ToBool(out.IsTruncated) {
+			if aws.ToString(out.NextContinuationToken) == "" {
+				return providers.Page{}, &providers.Error{Op: "list", Key: prefix, Kind: providers.ErrUnavailable, Advice: "the store cut its listing short without saying how to go on"}
+			}
+			next := *in
+			next.ContinuationToken = out.NextContinuationToken
+			page.Next = b.fetch(prefix, &next)
+		}
+		return page, nil
 	}
-	return l
 }
 
 func (b *Bucket) requestPage(ctx context.Context, prefix string, in *awss3.ListObjectsV2Input) (*awss3.ListObjectsV2Output, error) {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
@@ -33,6 +34,7 @@ type upload struct {
 	op     string
 	key    string
 	id     *string
+	start  time.Time
 	entry  *journalEntry
 	create answer
 	// ceph: the store is Ceph, which ignores the conditions of complete.
@@ -66,7 +68,7 @@ func (b *Bucket) createUploadFrom(ctx context.Context, op, key string, in *awss3
 	if err != nil {
 		return nil, b.writeError(ctx, op, key, providers.Condition{}, err)
 	}
-	u := &upload{b: b, op: op, key: key, id: out.UploadId,
+	u := &upload{b: b, op: op, key: key, id: out.UploadId, start: time.Now(),
 		create: answer{out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5}}
 	requestID, _ := awsmiddleware.GetRequestIDMetadata(out.ResultMetadata)
 	u.ceph = strings.HasPrefix(requestID, "tx0000") // nobody else's begin so
@@ -95,7 +97,7 @@ func (b *Bucket) putParts(ctx context.Context, w writing, c providers.Part) (pro
 		u.abort(ctx)
 		return providers.Object{}, err
 	}
-	out, err := u.complete(ctx, w.opts.Condition, written{size: w.parts.Total()})
+	out, err := u.complete(ctx, w.opts.Condition, written{size: w.parts.Total(), same: u.same})
 	if err != nil {
 		return providers.Object{}, err
 	}

@@ -74,17 +74,19 @@ func (b *Bucket) putWhole(ctx context.Context, w writing, data []byte) (provider
 		return err
 	})
 	size := int64(len(data))
+	wrote := written{size: size, start: tries.start, same: b.sameBytes(w.key, data)}
 	if tries.lost.Load() && examine(err).kind() == providers.ErrPrecondition {
 		if s, ok := b.ownWrite(ctx, w.key, tries, data); ok {
 			return b.stored(w.key, size, w.opts, &s.obj.ETag, s.answer, middleware.Metadata{}), nil
 		}
 	}
 	if err != nil {
-		return providers.Object{}, b.uncertain(ctx, w.key, tries, written{size: size}, b.writeError(ctx, "put", w.key, w.opts.Condition, err))
+		return providers.Object{}, b.uncertain(ctx, w.key, tries, wrote, b.writeError(ctx, "put", w.key, w.opts.Condition, err))
 	}
 	a := answer{out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5}
 	if !b.crypt.confirmed(a) {
-		return providers.Object{}, b.unverified(ctx, "put", w.key, written{etag: out.ETag, version: out.VersionId, size: size, answered: true})
+		wrote.etag, wrote.version, wrote.answered = out.ETag, out.VersionId, true
+		return providers.Object{}, b.unverified(ctx, "put", w.key, wrote)
 	}
 	return b.stored(w.key, size, w.opts, out.ETag, a, out.ResultMetadata), nil
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -26,6 +25,7 @@ const (
 	adviceSealed     = "the store accepted the write without confirming the encryption the remote asks for; what lies there now is encrypted so all the same. Write it again"
 	adviceNotRemoved = "the store did not confirm the encryption the remote asks for, and what it wrote could not be removed again: remove that object by hand, it may lie there unencrypted"
 	adviceAnother    = "the store did not confirm the encryption the remote asks for; what lies there now is not encrypted so, and was left, for it is not what was written: look at it"
+	adviceDoubtful   = "the store did not say what became of the write; what lies there now is not encrypted as the remote asks for, and was left, for it may be somebody else's: look at it"
 	adviceNotSeen    = "the store did not say what became of the write, nor what lies there now: if that is new, it may be unencrypted; look at it once the store answers again"
 	adviceOnlyCopy   = "the store did not confirm the encryption the remote asks for, and the object may lie there unencrypted. It was not removed, for it is the only copy: renaming it on this drive seals it, if the store does again"
 )
@@ -37,6 +37,47 @@ type written struct {
 	start         time.Time
 	answered      bool // the store says that the write stands
 	onlyCopy      bool // an object copied onto itself
+	same          same
+}
+
+// same reports whether what lies there has the content of a write. What has
+// not may be a good file that somebody else has put there just now, and whoever
+// deletes it has lost it.
+type same func(ctx context.Context, s standing) (bool, error)
+
+// sameBytes is the proof of a write of data.
+func (b *Bucket) sameBytes(key string, data []byte) same {
+	return func(ctx context.Context, s standing) (bool, error) {
+		body, _, err := b.open(ctx, "put", key, providers.OpenOptions{IfMatch: s.obj.ETag})
+		if err != nil {
+			return false, err
+		}
+		defer body.Close()
+		return providers.SameContent(body, bytes.NewReader(data))
+	}
+}
+
+// sameAs is the proof of a copy: it reads both.
+func (b *Bucket) sameAs(dst string, src providers.Object) same {
+	return func(ctx context.Context, s standing) (bool, error) {
+		from, _, err := b.open(ctx, "copy", src.Key, providers.OpenOptions{IfMatch: src.ETag})
+		if err != nil {
+			return false, err
+		}
+		defer from.Close()
+		to, _, err := b.open(ctx, "copy", dst, providers.OpenOptions{IfMatch: s.obj.ETag})
+		if err != nil {
+			return false, err
+		}
+		defer to.Close()
+		return providers.SameContent(from, to)
+	}
+}
+
+// same is the proof of an upload in parts: the tag that they make.
+func (u *upload) same(_ context.Context, s standing) (bool, error) {
+	etag := u.etag()
+	return etag != nil && *etag == s.obj.ETag, nil
 }
 
 // standing is what lies at a key.
@@ -94,19 +135,29 @@ func (b *Bucket) lookBack(ctx context.Context, key string, version *string, c ss
 	return standing{b.found(key, c, d), d.answer, out.VersionId, now}, nil
 }
 
-// wroteIt reports whether what lies there is what was written: it has the
+// mayBe reports whether what lies there can be what was written: it has the
 // size, and came into being since the write began, by the store's own clock to
 // the second. A store that tells no time is believed that its answer was true.
-func (w written) wroteIt(s standing) bool {
+func (w written) mayBe(s standing) bool {
 	switch {
 	case s.obj.Size != w.size:
 		return false
-	case w.answered:
-		return true
 	case s.obj.ModTime.IsZero():
-		return false
+		return w.answered
 	}
 	return s.obj.ModTime.After(s.now.Add(-time.Since(w.start) - 2*time.Second))
+}
+
+// wroteIt reports whether what lies there is what was written: the tag that was
+// told, or what may be it and has the content.
+func (w written) wroteIt(ctx context.Context, s standing) (bool, error) {
+	switch told := aws.ToString(w.etag); {
+	case w.answered && told != "" && entityTag(w.etag) == s.obj.ETag && s.obj.Size == w.size:
+		return true, nil
+	case !w.mayBe(s):
+		return false, nil
+	}
+	return w.same(ctx, s)
 }
 
 // settle sees to it that nothing of a write lies there unsealed. sealed
@@ -124,12 +175,18 @@ func (b *Bucket) settle(ctx context.Context, key string, w written) (sealed bool
 		return false, b.left(ctx, key, adviceNotSeen, err)
 	case b.crypt.confirmed(s.answer):
 		return true, nil
-	case !w.wroteIt(s) && w.answered:
-		return false, b.left(ctx, key, adviceAnother, nil)
-	case !w.wroteIt(s):
-		return false, nil
-	case w.onlyCopy:
+	case w.onlyCopy && w.mayBe(s):
 		return false, b.left(ctx, key, adviceOnlyCopy, nil)
+	case w.onlyCopy:
+		return false, nil
+	}
+	switch ours, err := w.wroteIt(ctx, s); {
+	case err != nil:
+		return false, b.left(ctx, key, adviceDoubtful, err)
+	case !ours && w.answered:
+		return false, b.left(ctx, key, adviceAnother, nil)
+	case !ours:
+		return false, nil
 	}
 	b.keys.forget(key)
 	// The answer to If-Match is asked for but not relied on: MinIO and Ceph
@@ -191,26 +248,10 @@ func (b *Bucket) uncertain(ctx context.Context, key string, tries *attempts, w w
 // same content, so that nobody can tell it from another writer's.
 func (b *Bucket) ownWrite(ctx context.Context, key string, tries *attempts, data []byte) (standing, bool) {
 	s, err := b.inspect(ctx, key, nil)
-	w := written{size: int64(len(data)), start: tries.start}
-	if err != nil || !w.wroteIt(s) || !b.crypt.confirmed(s.answer) {
+	w := written{size: int64(len(data)), start: tries.start, same: b.sameBytes(key, data)}
+	if err != nil || !b.crypt.confirmed(s.answer) {
 		return standing{}, false
 	}
-	if len(data) == 0 {
-		return s, true
-	}
-	body, _, err := b.open(ctx, "put", key, providers.OpenOptions{IfMatch: s.obj.ETag})
-	if err != nil {
-		return standing{}, false
-	}
-	defer body.Close()
-	for buf := make([]byte, 64<<10); ; {
-		n, err := body.Read(buf)
-		if n > len(data) || !bytes.Equal(buf[:n], data[:n]) {
-			return standing{}, false
-		}
-		data = data[n:]
-		if err != nil {
-			return s, err == io.EOF && len(data) == 0
-		}
-	}
+	ours, err := w.wroteIt(ctx, s)
+	return s, ours && err == nil
 }

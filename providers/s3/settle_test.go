@@ -145,12 +145,15 @@ func TestOutcomeUnknown(t *testing.T) {
 		op   string
 		done bool // the write is carried out
 		old  string
+		age  time.Duration // of the old one
 		want string
 	}{
-		{"put", "Put", true, "", "nothing"},
-		{"put that is not carried out", "Put", false, "secret", "plain secret"},
-		{"copy", "Copy", true, "", "nothing"},
-		{"copy that is not carried out", "Copy", false, "source", "plain source"},
+		{"put", "Put", true, "", 0, "nothing"},
+		{"put that is not carried out", "Put", false, "secret", time.Hour, "plain secret"},
+		{"put that is not carried out, over a new object", "Put", false, "better", 0, "plain better"},
+		{"copy", "Copy", true, "", 0, "nothing"},
+		{"copy that is not carried out", "Copy", false, "source", time.Hour, "plain source"},
+		{"copy that is not carried out, over a new object", "Copy", false, "better", 0, "plain better"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -159,7 +162,7 @@ func TestOutcomeUnknown(t *testing.T) {
 			f.tell(func() {
 				if tc.old != "" {
 					old := f.store("k", []byte(tc.old), false)
-					old.modified = time.Now().Add(-time.Hour)
+					old.modified = time.Now().Add(-tc.age)
 					f.objects["k"] = old
 				}
 				f.plainPut, f.plainCopy = true, true

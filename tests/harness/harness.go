@@ -156,6 +156,9 @@ func (s *Server) Output() string { return string(s.out.bytes()) }
 func (s *Server) Stop(t testing.TB) {
 	t.Helper()
 	s.end(t, func() {
+		// A connection that was opened and not used yet would hold the server up
+		// for 5 s: a request may be on its way.
+		client.CloseIdleConnections()
 		s.Terminate()
 		select {
 		case <-s.process.Done():

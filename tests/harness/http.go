@@ -17,7 +17,10 @@ type Response struct {
 }
 
 // client follows no redirects: WebDAV clients do not for writes.
-var client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+var client = &http.Client{
+	Transport:     &http.Transport{MaxIdleConnsPerHost: 32},
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
 
 // Do sends a request; header is a list of names and values. What the server
 // answers is searched for secrets.
