@@ -103,6 +103,16 @@ func (e *DeleteError) Unwrap() []error {
 	return errs
 }
 
+// AsDelete is err as the failure to delete key.
+func AsDelete(key string, err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		copied := *e
+		copied.Key = key
+		return &copied
+	}
+	return &Error{Op: "delete", Key: key, Kind: ErrUnavailable, Err: err}
+}
+
 // NotExist is the error of a key that is not there.
 func NotExist(op, key string) error {
 	return &Error{Op: op, Key: key, Kind: fs.ErrNotExist}

@@ -81,14 +81,8 @@ type failures struct {
 }
 
 func (f *failures) add(key string, err error) {
-	e := &providers.Error{Op: "delete", Key: key, Kind: providers.ErrUnavailable, Err: err}
-	if known, ok := errors.AsType[*providers.Error](err); ok {
-		copied := *known
-		copied.Key = key
-		e = &copied
-	}
 	f.mu.Lock()
-	f.list = append(f.list, e)
+	f.list = append(f.list, providers.AsDelete(key, err))
 	f.mu.Unlock()
 }
 

@@ -69,7 +69,7 @@ func (b *Bucket) deleteEach(ctx context.Context, keys []string) (failed []*provi
 		group.Go(func() error {
 			if err := providers.Guarded(b.log, "delete", key, func() error { return b.deleteOne(ctx, key, nil) }); err != nil {
 				mu.Lock()
-				failed = append(failed, asDelete(key, err))
+				failed = append(failed, providers.AsDelete(key, err))
 				mu.Unlock()
 			}
 			return nil
@@ -111,16 +111,6 @@ func (b *Bucket) deleteOne(ctx context.Context, key string, query url.Values) er
 	return err
 }
 
-// asDelete is err as the failure to delete key.
-func asDelete(key string, err error) *providers.Error {
-	if e, ok := errors.AsType[*providers.Error](err); ok {
-		copied := *e
-		copied.Key = key
-		return &copied
-	}
-	return &providers.Error{Op: "delete", Key: key, Kind: providers.ErrUnavailable, Err: err}
-}
-
 // deletion is the body of a request to delete many.
 type deletion struct {
 	XMLName xml.Name `xml:"Delete"`
@@ -159,7 +149,7 @@ func (b *Bucket) deleteBatch(ctx context.Context, keys []string) (failed []*prov
 	default:
 		err = b.bucketError(wait, "delete", keys[0], err)
 		for _, key := range keys {
-			failed = append(failed, asDelete(key, err))
+			failed = append(failed, providers.AsDelete(key, err))
 		}
 		return failed, true
 	}

@@ -55,7 +55,7 @@ func notXML(key string) bool {
 
 func (b *Bucket) deleteOne(ctx context.Context, key string) *providers.Error {
 	if err := b.remove(ctx, key, nil); err != nil {
-		return asDelete(key, err)
+		return providers.AsDelete(key, err)
 	}
 	return nil
 }
@@ -116,16 +116,6 @@ func (b *Bucket) stands(ctx context.Context, key, etag string) (bool, error) {
 	return true, nil
 }
 
-// asDelete is err as the failure to delete key.
-func asDelete(key string, err error) *providers.Error {
-	if e, ok := errors.AsType[*providers.Error](err); ok {
-		copied := *e
-		copied.Key = key
-		return &copied
-	}
-	return &providers.Error{Op: "delete", Key: key, Kind: providers.ErrUnavailable, Err: err}
-}
-
 func (b *Bucket) deleteBatch(ctx context.Context, keys []string) []*providers.Error {
 	ids := make([]types.ObjectIdentifier, len(keys))
 	for i, key := range keys {
@@ -141,7 +131,7 @@ func (b *Bucket) deleteBatch(ctx context.Context, keys []string) []*providers.Er
 	if err != nil {
 		err = b.fail(ctx, "delete", keys[0], err)
 		for _, key := range keys {
-			failed = append(failed, asDelete(key, err))
+			failed = append(failed, providers.AsDelete(key, err))
 		}
 		return failed
 	}
