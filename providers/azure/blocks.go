@@ -61,7 +61,7 @@ func (b *Bucket) putBlocks(ctx context.Context, w writing, c providers.Part) (pr
 	if err != nil {
 		return providers.Object{}, err
 	}
-	done, err := u.commit(ctx, n, httpHeaders(w.opts.ContentType, w.headers), w.metadata, w.opts.Condition, written{size: w.parts.Total(), same: u.same})
+	done, err := u.commit(ctx, n, httpHeaders(w.opts.ContentType, w.headers), w.metadata, w.opts.Condition, written{Written: providers.Written{Size: w.parts.Total(), Same: u.same}})
 	if err != nil {
 		return providers.Object{}, err
 	}
@@ -127,7 +127,7 @@ func (u *upload) took(a answer) error {
 	u.mu.Lock()
 	u.unconfirmed = true
 	u.mu.Unlock()
-	return &providers.Error{Op: u.op, Key: u.key, Kind: providers.ErrUnverified, Advice: adviceUnverified}
+	return &providers.Error{Op: u.op, Key: u.key, Kind: providers.ErrUnverified, Advice: providers.AdviceUnverified}
 }
 
 // committed is a blob that was put in its place.
@@ -141,7 +141,7 @@ type committed struct {
 // and sees that the store confirms the blob as well.
 func (u *upload) commit(ctx context.Context, n int, headers *blob.HTTPHeaders, metadata map[string]*string, cond providers.Condition, w written) (committed, error) {
 	if u.unconfirmed {
-		return committed{}, &providers.Error{Op: u.op, Key: u.key, Kind: providers.ErrUnverified, Advice: adviceUnverified}
+		return committed{}, &providers.Error{Op: u.op, Key: u.key, Kind: providers.ErrUnverified, Advice: providers.AdviceUnverified}
 	}
 	ids := make([]string, n)
 	for i := range ids {
@@ -149,7 +149,7 @@ func (u *upload) commit(ctx context.Context, n int, headers *blob.HTTPHeaders, m
 	}
 	cpk, scope := u.b.crypt.write()
 	following, tries := following(ctx)
-	w.start = tries.start
+	w.Start = tries.start
 	out, err := u.client.CommitBlockList(following, ids, &blockblob.CommitBlockListOptions{
 		HTTPHeaders: headers, Metadata: metadata, CPKInfo: cpk, CPKScopeInfo: scope, AccessConditions: conditionsOf(cond),
 	})
@@ -182,6 +182,6 @@ func (u *upload) stands(ctx context.Context) (standing, bool) {
 	if err != nil {
 		return standing{}, false
 	}
-	ours, err := u.same(ctx, s)
+	ours, err := u.same(ctx, s.Standing)
 	return s, ours && err == nil
 }

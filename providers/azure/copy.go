@@ -74,7 +74,7 @@ func (b *Bucket) resealed(ctx context.Context, c copying) (providers.Object, err
 	obj, err := b.copyStreamed(ctx, c)
 	if err != nil {
 		return providers.Object{}, &providers.Error{Op: "copy", Key: c.dst, Kind: providers.ErrUnverified,
-			Err: errors.Join(b.left(ctx, c.dst, adviceOnlyCopy, nil), err), Advice: adviceOnlyCopy}
+			Err: errors.Join(b.left(ctx, c.dst, providers.AdviceOnlyCopy, nil), err), Advice: providers.AdviceOnlyCopy}
 	}
 	return obj, nil
 }
@@ -103,7 +103,7 @@ func (b *Bucket) copyInStore(ctx context.Context, c copying) (providers.Object, 
 			return providers.Object{}, errStream
 		}
 		if ctx.Err() != nil || !f.aboutSource() {
-			w := written{size: c.src.Size, onlyCopy: c.onItself(), same: b.sameAs(c.dst, c.src)}
+			w := written{Written: providers.Written{Size: c.src.Size, Start: tries.start, OnlyCopy: c.onItself(), Same: providers.SameAs(b.reopen, c.dst, c.src)}}
 			return providers.Object{}, b.uncertain(ctx, c.dst, tries, w, b.writeError(ctx, "copy", c.dst, c.opts.Condition, err))
 		}
 		fits, err := b.checkSource(ctx, c.src)
@@ -186,8 +186,8 @@ func (b *Bucket) copyWhole(ctx context.Context, c copying, source sse.Key) (prov
 	}
 	a := answer{out.IsServerEncrypted, out.EncryptionKeySHA256, out.EncryptionScope}
 	if !b.crypt.confirmed(a) {
-		return providers.Object{}, b.unverified(ctx, "copy", c.dst, written{etag: out.ETag, version: out.VersionID,
-			size: c.src.Size, start: start, onlyCopy: c.onItself(), same: b.sameAs(c.dst, c.src)})
+		return providers.Object{}, b.unverified(ctx, "copy", c.dst, written{
+			providers.Written{Size: c.src.Size, Start: start, OnlyCopy: c.onItself(), Same: providers.SameAs(b.reopen, c.dst, c.src)}, out.ETag, out.VersionID})
 	}
 	return b.copied(c, out.ETag, out.LastModified, a), nil
 }
@@ -235,7 +235,7 @@ func (b *Bucket) copyBlocks(ctx context.Context, c copying, source sse.Key) (pro
 	if err != nil {
 		return providers.Object{}, err
 	}
-	done, err := u.commit(ctx, n, httpHeaders(contentType, src.Headers), encodeMetadata(c.dst, metadata), c.opts.Condition, written{size: src.Size, onlyCopy: c.onItself(), same: u.same})
+	done, err := u.commit(ctx, n, httpHeaders(contentType, src.Headers), encodeMetadata(c.dst, metadata), c.opts.Condition, written{Written: providers.Written{Size: src.Size, OnlyCopy: c.onItself(), Same: u.same}})
 	if err != nil {
 		return providers.Object{}, err
 	}

@@ -61,7 +61,7 @@ func (b *Bucket) probeUpload(ctx context.Context, name string) error {
 	u := b.newUpload("probe", name)
 	err := u.send(wait, 1, probeContent)
 	if err == nil {
-		_, err = u.commit(wait, 1, nil, nil, providers.Condition{}, written{size: int64(len(probeContent)), same: u.same})
+		_, err = u.commit(wait, 1, nil, nil, providers.Condition{}, written{Written: providers.Written{Size: int64(len(probeContent)), Same: u.same}})
 	}
 	if err == nil {
 		err = b.probeRead(wait, name)

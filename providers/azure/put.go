@@ -71,11 +71,11 @@ func (b *Bucket) putWhole(ctx context.Context, w writing, data []byte) (provider
 		AccessConditions: conditionsOf(w.opts.Condition),
 	})
 	size := int64(len(data))
-	wrote := written{size: size, start: tries.start, same: b.sameBytes(w.key, data)}
+	wrote := written{Written: providers.Written{Size: size, Start: tries.start, Same: providers.SameBytes(b.reopen, w.key, data)}}
 	if err != nil {
 		refused := b.writeError(ctx, "put", w.key, w.opts.Condition, err)
 		if tries.lost.Load() && errors.Is(refused, providers.ErrPrecondition) {
-			if s, ok := b.ownWrite(ctx, w.key, tries, data); ok {
+			if s, ok := b.ownWrite(ctx, w.key, wrote); ok {
 				return s.obj, nil
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
@@ -65,6 +66,27 @@ func TestLiesUnsealed(t *testing.T) {
 				wantNames(t, p, name, "large", "src")
 			}
 		})
+	}
+}
+
+// TestUnsealedThenReplaced: what another writer has put over a write that the
+// store did not seal is left, and told.
+func TestUnsealedThenReplaced(t *testing.T) {
+	p := testserver.NewAzure(t)
+	name := p.NewContainer(t)
+	b, other := warm(t, p, name, customerKey), open(t, config(p, name, sse.Settings{}))
+	p.SetQuirks(testserver.AzureQuirks{Ignores: true})
+	var once sync.Once
+	p.SetFault(func(r *http.Request) *testserver.Fault {
+		if r.Method == http.MethodHead {
+			once.Do(func() { put(t, other, "k", []byte("theirs")) })
+		}
+		return nil
+	})
+	_, err := b.Put(t.Context(), "k", strings.NewReader("secret"), providers.PutOptions{Size: 6})
+	wantError(t, "Put", err, providers.ErrUnverified, providers.AdviceAnother)
+	if got := string(read(t, other, "k")); got != "theirs" {
+		t.Errorf("what lies there holds %q", got)
 	}
 }
 

@@ -54,7 +54,7 @@ func (b *Bucket) copyWhole(ctx context.Context, dst string, src providers.Object
 		return providers.Object{}, &providers.Error{Op: "copy", Key: dst, Kind: providers.ErrPrecondition}
 	}
 	c.tries = following()
-	out := written{size: src.Size, start: c.tries.start, onlyCopy: dst == src.Key, same: b.sameAs(dst, src)}
+	out := providers.Written{Size: src.Size, Start: c.tries.start, OnlyCopy: dst == src.Key, Same: providers.SameAs(b.reopen, dst, src)}
 	var r resource
 	err = b.reading(ctx, "copy", src.Key, src.ETag, func(source sse.Candidate) (err error) {
 		attempt := *c
@@ -65,7 +65,7 @@ func (b *Bucket) copyWhole(ctx context.Context, dst string, src providers.Object
 	if err != nil {
 		return providers.Object{}, b.uncertain(ctx, dst, c.tries, out, b.copyError(ctx, dst, opts.Condition, err))
 	}
-	if out.onlyCopy && !b.crypt.confirmed(r) {
+	if out.OnlyCopy && !b.crypt.confirmed(r) {
 		return b.resealed(ctx, src, opts)
 	}
 	return b.verified(ctx, "copy", dst, r, out)
@@ -78,7 +78,7 @@ func (b *Bucket) resealed(ctx context.Context, src providers.Object, opts provid
 	obj, err := b.copyStreamed(ctx, src.Key, src, opts)
 	if err != nil {
 		return providers.Object{}, &providers.Error{Op: "copy", Key: src.Key, Kind: providers.ErrUnverified,
-			Err: errors.Join(b.left(ctx, src.Key, adviceOnlyCopy, nil), err), Advice: adviceOnlyCopy}
+			Err: errors.Join(b.left(ctx, src.Key, providers.AdviceOnlyCopy, nil), err), Advice: providers.AdviceOnlyCopy}
 	}
 	return obj, nil
 }

@@ -65,10 +65,10 @@ type writing struct {
 // putWhole stores a body of one part.
 func (b *Bucket) putWhole(ctx context.Context, w writing, data []byte) (providers.Object, error) {
 	w.tries = following()
-	out := written{size: int64(len(data)), start: w.tries.start, same: b.sameBytes(w.key, data)}
+	out := providers.Written{Size: int64(len(data)), Start: w.tries.start, Same: b.sameBytes(w.key, data)}
 	r, err := b.insert(ctx, w, data)
 	if w.tries.lost && examine(err).status == http.StatusPreconditionFailed {
-		if s, ok := b.ownWrite(ctx, w.key, w.tries, data); ok {
+		if s, ok := b.ownWrite(ctx, w.key, out); ok {
 			return b.object(w.key, s.resource), nil
 		}
 	}

@@ -41,7 +41,7 @@ func (b *Bucket) putParts(ctx context.Context, w writing, c providers.Part) (pro
 		return providers.Object{}, b.writeError(ctx, "put", w.key, w.opts.Condition, err)
 	}
 	r, err := s.sendAll(ctx, c)
-	out := written{size: w.parts.Total(), start: s.tries.start, same: b.sameSum(s.sum)}
+	out := providers.Written{Size: w.parts.Total(), Start: s.tries.start, Same: sameSum(s.sum)}
 	if err != nil {
 		s.cancel(ctx)
 		return providers.Object{}, b.uncertain(ctx, w.key, s.tries, out, err)

@@ -2,7 +2,9 @@ package gcs_test
 
 import (
 	"errors"
+	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -58,6 +60,27 @@ func TestLiesUnsealed(t *testing.T) {
 				wantKeys(t, store, bucket, "large", "src")
 			})
 		}
+	}
+}
+
+// TestUnsealedThenReplaced: what another writer has put over a write that the
+// store did not seal is left, and told.
+func TestUnsealedThenReplaced(t *testing.T) {
+	store := testserver.SharedGCS(t)
+	defer store.SetFault(nil)
+	bucket := store.NewBucket(t)
+	b, other := warm(t, store, bucket, customerKey), open(t, config(store, bucket, sse.Settings{}))
+	store.Ignore(t, bucket, "insert")
+	var once sync.Once
+	store.SetFault(func(r *http.Request) *testserver.Fault {
+		if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/k") {
+			once.Do(func() { put(t, other, "k", "theirs") })
+		}
+		return nil
+	})
+	wantError(t, "Put", putErr(t, b, "k", "secret"), providers.ErrUnverified, providers.AdviceAnother)
+	if content, _ := store.Stored(t, bucket, "k"); string(content) != "theirs" {
+		t.Errorf("what lies there holds %q", content)
 	}
 }
 

@@ -148,14 +148,14 @@ func (b *Bucket) copyWhole(ctx context.Context, c copying) (providers.Object, er
 		return err
 	})
 	if err != nil {
-		w := written{size: c.src.Size, onlyCopy: c.dst == c.src.Key, same: b.sameAs(c.dst, c.src)}
+		w := written{Written: providers.Written{Size: c.src.Size, Start: tries.start, OnlyCopy: c.dst == c.src.Key, Same: providers.SameAs(b.reopen, c.dst, c.src)}}
 		return providers.Object{}, b.uncertain(ctx, c.dst, tries, w, b.copyError(ctx, c, err))
 	}
 	if out.CopyObjectResult == nil {
 		out.CopyObjectResult = &types.CopyObjectResult{}
 	}
 	a := answer{out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5}
-	w := written{etag: out.CopyObjectResult.ETag, version: out.VersionId, start: tries.start, same: b.sameAs(c.dst, c.src)}
+	w := written{providers.Written{Start: tries.start, Same: providers.SameAs(b.reopen, c.dst, c.src)}, out.CopyObjectResult.ETag, out.VersionId}
 	return b.copied(ctx, c, a, w, aws.ToTime(out.CopyObjectResult.LastModified))
 }
 
@@ -197,7 +197,7 @@ func (b *Bucket) copied(ctx context.Context, c copying, a answer, w written, mod
 	if c.opts.Replace {
 		obj.ContentType, obj.Metadata = c.opts.ContentType, c.opts.Metadata
 	}
-	w.size, w.answered = c.src.Size, true
+	w.Size, w.Answered = c.src.Size, true
 	if b.crypt.settings.Sealed() && (a.silent() || obj.ETag == "") {
 		look, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 		defer cancel()
@@ -210,7 +210,7 @@ func (b *Bucket) copied(ctx context.Context, c copying, a answer, w written, mod
 		case err == nil:
 			a, obj = seen.answer, seen.obj
 		case f.status != 404 && !errors.Is(err, errOtherKey):
-			return providers.Object{}, &providers.Error{Op: "copy", Key: c.dst, Kind: providers.ErrUnavailable, Err: b.left(look, c.dst, adviceNotSeen, err), Advice: adviceNotSeen}
+			return providers.Object{}, &providers.Error{Op: "copy", Key: c.dst, Kind: providers.ErrUnavailable, Err: b.left(look, c.dst, providers.AdviceNotSeen, err), Advice: providers.AdviceNotSeen}
 		}
 	}
 	switch {
@@ -230,7 +230,7 @@ func (b *Bucket) resealed(ctx context.Context, c copying) (providers.Object, err
 	obj, err := b.copyStreamed(ctx, c)
 	if err != nil {
 		return providers.Object{}, &providers.Error{Op: "copy", Key: c.dst, Kind: providers.ErrUnverified,
-			Err: errors.Join(b.left(ctx, c.dst, adviceOnlyCopy, nil), err), Advice: adviceOnlyCopy}
+			Err: errors.Join(b.left(ctx, c.dst, providers.AdviceOnlyCopy, nil), err), Advice: providers.AdviceOnlyCopy}
 	}
 	return obj, nil
 }
@@ -274,10 +274,10 @@ func (b *Bucket) copyParts(ctx context.Context, c copying) (providers.Object, er
 	// A store that says nothing about parts it copied is asked afterwards.
 	if u.contradicted > 0 {
 		u.abort(ctx)
-		return providers.Object{}, &providers.Error{Op: "copy", Key: c.dst, Kind: providers.ErrUnverified, Advice: adviceUnverified}
+		return providers.Object{}, &providers.Error{Op: "copy", Key: c.dst, Kind: providers.ErrUnverified, Advice: providers.AdviceUnverified}
 	}
 	verified := u.verified()
-	out, err := u.finish(ctx, c.opts.Condition, written{size: c.src.Size, onlyCopy: c.dst == c.src.Key, same: u.same})
+	out, err := u.finish(ctx, c.opts.Condition, written{Written: providers.Written{Size: c.src.Size, Start: u.start, OnlyCopy: c.dst == c.src.Key, Same: u.same}})
 	if err != nil {
 		return providers.Object{}, err
 	}
@@ -285,7 +285,7 @@ func (b *Bucket) copyParts(ctx context.Context, c copying) (providers.Object, er
 	if verified {
 		a = u.said()
 	}
-	w := written{etag: out.ETag, version: out.VersionId, start: u.start, same: u.same}
+	w := written{providers.Written{Start: u.start, Same: u.same}, out.ETag, out.VersionId}
 	return b.copied(ctx, c, a, w, time.Now())
 }
 

@@ -3,10 +3,12 @@ package s3_test
 import (
 	"bytes"
 	"crypto/md5"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -136,7 +138,7 @@ func (f *fakeStore) do(r *http.Request, op, key string, body []byte, h http.Head
 	case "Create":
 		echo()
 		fmt.Fprint(w, "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>")
-		delete(f.objects, "upload of "+key)
+		f.store("upload of "+key, nil, sealed)
 	case "Part", "PartCopy":
 		echo()
 		plain := f.plainParts
@@ -144,7 +146,10 @@ func (f *fakeStore) do(r *http.Request, op, key string, body []byte, h http.Head
 			body, plain = f.objects[source].data, f.plainPartCopy
 		}
 		up := f.objects["upload of "+key]
+		created := up.modified
 		up = f.store("upload of "+key, append(up.data, body...), sealed && !plain)
+		up.modified = created
+		f.objects["upload of "+key] = up
 		h.Set("ETag", up.etag)
 		fmt.Fprintf(w, "<CopyPartResult><ETag>%s</ETag></CopyPartResult>", up.etag)
 	case "Complete":
@@ -154,7 +159,8 @@ func (f *fakeStore) do(r *http.Request, op, key string, body []byte, h http.Head
 			return 404
 		}
 		delete(f.objects, "upload of "+key)
-		o := f.store(key, up.data, up.sealed)
+		o := fakeObject{multipartTag(body), up.sealed, up.data, up.modified} // dated back, as Amazon does
+		f.objects[key] = o
 		fmt.Fprintf(w, "<CompleteMultipartUploadResult><ETag>%s</ETag></CompleteMultipartUploadResult>", o.etag)
 	case "Abort":
 		delete(f.objects, "upload of "+key)
@@ -191,6 +197,19 @@ func (f *fakeStore) do(r *http.Request, op, key string, body []byte, h http.Head
 		_, _ = w.Write(o.data)
 	}
 	return 200
+}
+
+var partTag = regexp.MustCompile("[0-9a-f]{32}")
+
+// multipartTag is the tag of an object of the parts that the body of a Complete
+// names.
+func multipartTag(body []byte) string {
+	h, tags := md5.New(), partTag.FindAll(body, -1)
+	for _, tag := range tags {
+		sum, _ := hex.DecodeString(string(tag))
+		h.Write(sum)
+	}
+	return fmt.Sprintf(`"%x-%d"`, h.Sum(nil), len(tags))
 }
 
 func (f *fakeStore) tag(h http.Header, etag string) {

@@ -64,11 +64,12 @@ func (b *Bucket) partSums() types.ChecksumAlgorithm {
 
 func (b *Bucket) createUploadFrom(ctx context.Context, op, key string, in *awss3.CreateMultipartUploadInput) (*upload, error) {
 	in.Bucket, in.Key = &b.bucket, b.full(key)
+	start := time.Now() // Amazon dates the object back to when the upload was created
 	out, err := b.client.CreateMultipartUpload(ctx, in)
 	if err != nil {
 		return nil, b.writeError(ctx, op, key, providers.Condition{}, err)
 	}
-	u := &upload{b: b, op: op, key: key, id: out.UploadId, start: time.Now(),
+	u := &upload{b: b, op: op, key: key, id: out.UploadId, start: start,
 		create: answer{out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5}}
 	requestID, _ := awsmiddleware.GetRequestIDMetadata(out.ResultMetadata)
 	u.ceph = strings.HasPrefix(requestID, "tx0000") // nobody else's begin so
@@ -97,7 +98,7 @@ func (b *Bucket) putParts(ctx context.Context, w writing, c providers.Part) (pro
 		u.abort(ctx)
 		return providers.Object{}, err
 	}
-	out, err := u.complete(ctx, w.opts.Condition, written{size: w.parts.Total(), same: u.same})
+	out, err := u.complete(ctx, w.opts.Condition, written{Written: providers.Written{Size: w.parts.Total(), Start: u.start, Same: u.same}})
 	if err != nil {
 		return providers.Object{}, err
 	}
@@ -205,7 +206,7 @@ func (u *upload) said() answer {
 func (u *upload) complete(ctx context.Context, cond providers.Condition, w written) (*awss3.CompleteMultipartUploadOutput, error) {
 	if !u.verified() {
 		u.abort(ctx)
-		return nil, &providers.Error{Op: u.op, Key: u.key, Kind: providers.ErrUnverified, Advice: adviceUnverified}
+		return nil, &providers.Error{Op: u.op, Key: u.key, Kind: providers.ErrUnverified, Advice: providers.AdviceUnverified}
 	}
 	return u.finish(ctx, cond, w)
 }

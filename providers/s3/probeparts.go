@@ -58,7 +58,7 @@ func (b *Bucket) probeUpload(ctx context.Context, name string, in *awss3.CreateM
 		return b.patient(ctx, "probe", name, err)
 	}
 	// What the store says of parts it copies is not the rule; reading tells.
-	_, err = u.finish(wait, providers.Condition{}, written{size: int64(len(probeContent)), same: u.same})
+	_, err = u.finish(wait, providers.Condition{}, written{Written: providers.Written{Size: int64(len(probeContent)), Start: u.start, Same: u.same}})
 	if err == nil {
 		err = b.probeRead(ctx, name)
 	}

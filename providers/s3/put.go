@@ -74,9 +74,9 @@ func (b *Bucket) putWhole(ctx context.Context, w writing, data []byte) (provider
 		return err
 	})
 	size := int64(len(data))
-	wrote := written{size: size, start: tries.start, same: b.sameBytes(w.key, data)}
+	wrote := written{Written: providers.Written{Size: size, Start: tries.start, Same: providers.SameBytes(b.reopen, w.key, data)}}
 	if tries.lost.Load() && examine(err).kind() == providers.ErrPrecondition {
-		if s, ok := b.ownWrite(ctx, w.key, tries, data); ok {
+		if s, ok := b.ownWrite(ctx, w.key, wrote); ok {
 			return b.stored(w.key, size, w.opts, &s.obj.ETag, s.answer, middleware.Metadata{}), nil
 		}
 	}
@@ -85,7 +85,7 @@ func (b *Bucket) putWhole(ctx context.Context, w writing, data []byte) (provider
 	}
 	a := answer{out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5}
 	if !b.crypt.confirmed(a) {
-		wrote.etag, wrote.version, wrote.answered = out.ETag, out.VersionId, true
+		wrote.etag, wrote.version, wrote.Answered = out.ETag, out.VersionId, true
 		return providers.Object{}, b.unverified(ctx, "put", w.key, wrote)
 	}
 	return b.stored(w.key, size, w.opts, out.ETag, a, out.ResultMetadata), nil

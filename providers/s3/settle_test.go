@@ -1,8 +1,10 @@
 package s3_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -53,6 +55,28 @@ func TestLiesUnsealed(t *testing.T) {
 				t.Errorf("left behind: %.20s", got)
 			}
 		})
+	}
+}
+
+// TestUnsealedThenReplaced: what another writer has put over a write that the
+// store did not seal is left, and told.
+func TestUnsealedThenReplaced(t *testing.T) {
+	f, b := newFakeStore(t)
+	f.tell(func() {
+		f.plainPut, f.mutePut = true, true
+		f.before = func(_ http.ResponseWriter, op, _ string) bool {
+			if op == "Head" {
+				f.tell(func() { f.store("k", []byte("theirs"), false) })
+			}
+			return false
+		}
+	})
+	_, err := b.Put(t.Context(), "k", strings.NewReader("secret"), providers.PutOptions{Size: 6})
+	if !errors.Is(err, providers.ErrUnverified) || providers.Advice(err) != providers.AdviceAnother {
+		t.Errorf("Put: %v", err)
+	}
+	if got := f.state("k"); got != "plain theirs" {
+		t.Errorf("what lies there is %s", got)
 	}
 }
 
@@ -192,6 +216,61 @@ func TestOutcomeUnknown(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestOutcomeUnknownInParts: the same of an upload in parts, whose client is
+// gone by then. Its object is dated back to when the upload was created.
+func TestOutcomeUnknownInParts(t *testing.T) {
+	large := noise(6 << 20)
+	for name, tc := range map[string]struct {
+		done bool
+		want string
+	}{
+		"completed":     {true, "nothing"},
+		"not completed": {false, "plain old"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f, b := newFakeStore(t)
+			put(t, b, "large", large) // the probe of parts passes
+			ctx, leave := context.WithCancel(t.Context())
+			defer leave()
+			lose := func(w http.ResponseWriter, op, _ string) bool {
+				if op != "Complete" {
+					return false
+				}
+				leave()
+				w.WriteHeader(500)
+				return true
+			}
+			f.tell(func() {
+				f.store("k", []byte("old"), false)
+				f.plainParts = true
+				if tc.done {
+					f.after = lose
+				} else {
+					f.before = lose
+				}
+			})
+			// Longer than the second to which stores tell time, and some grace.
+			slow := io.MultiReader(bytes.NewReader(large), pause(3*time.Second))
+			_, err := b.Put(ctx, "k", slow, providers.PutOptions{Size: int64(len(large))})
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v, want context.Canceled", err)
+			}
+			if got := f.state("k"); got != tc.want {
+				t.Errorf("what lies there is %.20s, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
+// pause is a body that ends after a while.
+type pause time.Duration
+
+func (p pause) Read([]byte) (int, error) {
+	time.Sleep(time.Duration(p))
+	return 0, io.EOF
 }
 
 // TestRefusalEnds: an object that no key opened is tried again once it is
