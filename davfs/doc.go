@@ -66,7 +66,7 @@
 // stopped; that is remembered until the server ends.
 //
 // A client that leaves ends an operation on a folder between two objects, or
-// two batches of deletions; what was begun is ended well. An operation that
+// two batches of deletions; a request of the store's that was begun is ended. An operation that
 // takes its time tells the log every ten seconds how far it is.
 //
 // If members of a folder cannot be deleted, the answer is a 207 that names

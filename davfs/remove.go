@@ -203,8 +203,7 @@ func (r *remover) flush(ctx context.Context) error {
 		return err
 	}
 	keys, release := r.claim()
-	// A client that leaves ends it between two batches.
-	err := r.delete(context.WithoutCancel(ctx), keys)
+	err := r.delete(ctx, keys)
 	release()
 	r.batch = r.batch[:0]
 	r.progress.add(len(keys))

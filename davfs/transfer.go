@@ -237,7 +237,7 @@ func (m *mover) rename(ctx context.Context) (n node, done bool, err error) {
 	}
 	w := m.src.beginWrite(ctx, m.from.path)
 	defer w.fail()
-	obj, err := r.Rename(context.WithoutCancel(ctx), m.dstPath, m.from.obj, m.options(m.dstPath, m.condition()))
+	obj, err := r.Rename(ctx, m.dstPath, m.from.obj, m.options(m.dstPath, m.condition()))
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
 		w.undone()
@@ -396,9 +396,7 @@ func mayRetry(err error) bool {
 
 func (m *mover) copyAsIs(ctx context.Context, dst string, src providers.Object, cond providers.Condition) (providers.Object, error) {
 	if m.oneBucket {
-		// A client that leaves ends the transfer between two objects: what
-		// becomes of a copy that is broken off nobody knows.
-		return m.dst.remote.Bucket.Copy(context.WithoutCancel(ctx), dst, src, m.options(dst, cond))
+		return m.dst.remote.Bucket.Copy(ctx, dst, src, m.options(dst, cond))
 	}
 	body, obj, err := m.src.remote.ReadAhead.Open(ctx, m.src.remote.Bucket, src.Key, providers.OpenOptions{IfMatch: src.ETag})
 	if err != nil {

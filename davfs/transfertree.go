@@ -155,7 +155,7 @@ func (x *members) one(ctx context.Context, i int, rel string, obj providers.Obje
 	dst := dirKey(x.dstPath) + rel
 	r, ok := x.src.remote.Bucket.(providers.Renamer)
 	if ok && x.how.move && x.oneBucket && !strings.HasSuffix(dst, "/") {
-		renamed, err := r.Rename(context.WithoutCancel(ctx), dst, obj, providers.CopyOptions{})
+		renamed, err := r.Rename(ctx, dst, obj, providers.CopyOptions{})
 		if err == nil {
 			x.copied(renamed, obj)
 			x.src.meter.add(-renamed.Size)

@@ -3,19 +3,29 @@ package providers
 import (
 	"errors"
 	"io"
+	"sync/atomic"
+	"time"
 )
 
+// contentPatience is how long a store may send nothing of a content that
+// somebody waits for.
+const contentPatience = time.Minute
+
 // Content is the body of an answer with an object in it. It tells a content
-// that was cut (io.ErrUnexpectedEOF) from one that has ended.
+// that was cut (io.ErrUnexpectedEOF) from one that has ended, and ends one that
+// no longer comes: who reads it may hold a buffer that others wait for.
 type Content struct {
-	rc   io.ReadCloser
-	left int64 // bytes still to come
-	done func()
-	fail func(error) error
+	rc      io.ReadCloser
+	left    int64 // bytes still to come
+	done    func()
+	fail    func(error) error
+	timer   *time.Timer // runs while a read waits
+	stalled atomic.Bool
 }
 
 // NewContent returns a body of length bytes. fail turns its errors into those
-// of the provider; done is called when it is closed.
+// of the provider; done ends the request, and is called when the body is closed
+// or comes no longer.
 func NewContent(rc io.ReadCloser, length int64, done func(), fail func(error) error) *Content {
 	return &Content{rc: rc, left: length, done: done, fail: fail}
 }
@@ -38,17 +48,33 @@ func (c *Content) Limit(n int64) {
 }
 
 func (c *Content) Read(p []byte) (int, error) {
-	n, err := c.rc.Read(p)
+	n, err := c.wait(p)
 	c.left -= int64(n)
 	switch {
 	case err == nil:
 		return n, nil
+	case c.stalled.Load():
+		return n, c.fail(ErrNoAnswer)
 	case err == io.EOF && c.left <= 0:
 		return n, io.EOF
 	case err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF):
 		return n, io.ErrUnexpectedEOF
 	}
 	return n, c.fail(err)
+}
+
+// wait is a read that ends.
+func (c *Content) wait(p []byte) (int, error) {
+	if c.timer == nil {
+		c.timer = time.AfterFunc(contentPatience, func() {
+			c.stalled.Store(true)
+			c.done()
+		})
+	} else {
+		c.timer.Reset(contentPatience)
+	}
+	defer c.timer.Stop()
+	return c.rc.Read(p)
 }
 
 // Close closes the body. What is wrong with a rest that nobody read is no

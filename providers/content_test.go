@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
+	"time"
 
 	"sealdav/providers"
 )
@@ -62,4 +64,32 @@ func TestContentClose(t *testing.T) {
 			t.Errorf("after %d bytes: %v", read, err)
 		}
 	}
+}
+
+// TestContentStalls: a content that no longer comes is ended, however long a
+// reader that does not ask for it takes.
+func TestContentStalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := errors.New("from the provider")
+		r, w := io.Pipe()
+		c := providers.NewContent(r, 10, func() { w.CloseWithError(errors.New("request ended")) }, func(err error) error {
+			return errors.Join(broken, err)
+		})
+		go w.Write([]byte("01234")) //nolint:errcheck // the rest is never read
+		if _, err := io.ReadFull(c, make([]byte, 3)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour) // the reader is busy
+		if _, err := io.ReadFull(c, make([]byte, 2)); err != nil {
+			t.Errorf("after a pause of the reader's: %v", err)
+		}
+		start := time.Now()
+		n, err := c.Read(make([]byte, 5))
+		if n != 0 || !errors.Is(err, broken) || !errors.Is(err, providers.ErrNoAnswer) {
+			t.Errorf("%d bytes, %v", n, err)
+		}
+		if d := time.Since(start); d != time.Minute {
+			t.Errorf("ended after %v", d)
+		}
+	})
 }

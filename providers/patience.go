@@ -29,3 +29,13 @@ func WithPatience(ctx context.Context, patience time.Duration) (_ context.Contex
 	timer := time.AfterFunc(patience, func() { stop(ErrNoAnswer) })
 	return ctx, func() { timer.Stop() }, func() { timer.Stop(); stop(nil) }
 }
+
+// Unbroken returns ctx without its end, for a request that changes the store in
+// one step: what becomes of one that is broken off nobody knows. Its error is
+// that of a ctx that has ended already. The request must end by itself.
+func Unbroken(ctx context.Context) (context.Context, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return context.WithoutCancel(ctx), nil
+}

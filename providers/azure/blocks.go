@@ -148,7 +148,11 @@ func (u *upload) commit(ctx context.Context, n int, headers *blob.HTTPHeaders, m
 		ids[i] = u.block(i + 1)
 	}
 	cpk, scope := u.b.crypt.write()
-	following, tries := following(ctx)
+	whole, err := providers.Unbroken(ctx)
+	if err != nil {
+		return committed{}, u.b.fail(ctx, u.op, u.key, err)
+	}
+	following, tries := following(whole)
 	w.Start = tries.start
 	out, err := u.client.CommitBlockList(following, ids, &blockblob.CommitBlockListOptions{
 		HTTPHeaders: headers, Metadata: metadata, CPKInfo: cpk, CPKScopeInfo: scope, AccessConditions: conditionsOf(cond),

@@ -179,8 +179,12 @@ func (b *Bucket) copyWhole(ctx context.Context, c copying, source sse.Key) (prov
 		in.CopySourceBlobProperties = new(false)
 		in.HTTPHeaders, in.Metadata = httpHeaders(typeOr(c.opts.ContentType), c.src.Headers), encodeMetadata(c.dst, c.opts.Metadata)
 	}
+	whole, err := providers.Unbroken(ctx)
+	if err != nil {
+		return providers.Object{}, err
+	}
 	start := time.Now()
-	out, err := b.client.NewBlockBlobClient(b.full(c.dst)).UploadBlobFromURL(ctx, address, in)
+	out, err := b.client.NewBlockBlobClient(b.full(c.dst)).UploadBlobFromURL(whole, address, in)
 	if err != nil {
 		return providers.Object{}, err
 	}

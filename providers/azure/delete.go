@@ -123,10 +123,14 @@ func (b *Bucket) deleteOne(ctx context.Context, key string, opts *blob.DeleteOpt
 	if err := b.checkKey("delete", key); err != nil {
 		return err
 	}
+	whole, err := providers.Unbroken(ctx)
+	if err != nil {
+		return b.fail(ctx, "delete", key, err)
+	}
 	b.keys.forget(key)
-	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
+	wait, _, cancel := providers.WithPatience(whole, providers.Patience)
 	defer cancel()
-	_, err := b.client.NewBlobClient(b.full(key)).Delete(wait, opts)
+	_, err = b.client.NewBlobClient(b.full(key)).Delete(wait, opts)
 	err = b.deleted(wait, key, err)
 	return b.patient(ctx, "delete", key, err)
 }
@@ -186,7 +190,7 @@ func (b *Bucket) deleteBatch(ctx context.Context, keys []string, failed *failure
 	if len(sent) == 0 {
 		return
 	}
-	wait, _, cancel := providers.WithPatience(ctx, batchPatience)
+	wait, _, cancel := providers.WithPatience(context.WithoutCancel(ctx), batchPatience) // all of them, or none
 	defer cancel()
 	out, err := b.client.SubmitBatch(wait, batch, nil)
 	if err != nil {

@@ -157,7 +157,11 @@ func (b *Bucket) rewrite(ctx context.Context, c *call) (resource, error) {
 			RewriteToken string   `json:"rewriteToken"`
 			Resource     resource `json:"resource"`
 		}
-		if err := b.ask(ctx, &step, &answer); err != nil {
+		whole, err := providers.Unbroken(ctx)
+		if err != nil {
+			return resource{}, err
+		}
+		if err := b.ask(whole, &step, &answer); err != nil {
 			return resource{}, err
 		}
 		if answer.Done {

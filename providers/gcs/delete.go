@@ -101,10 +101,14 @@ func (b *Bucket) deleteOne(ctx context.Context, key string, query url.Values) er
 	if err := b.checkKey("delete", key); err != nil {
 		return err
 	}
+	whole, err := providers.Unbroken(ctx)
+	if err != nil {
+		return b.fail(ctx, "delete", key, err)
+	}
 	b.keys.forget(key)
-	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
+	wait, _, cancel := providers.WithPatience(whole, providers.Patience)
 	defer cancel()
-	err := b.ask(wait, &call{op: opDelete, method: http.MethodDelete, path: b.objectPath(key), query: query}, nil)
+	err = b.ask(wait, &call{op: opDelete, method: http.MethodDelete, path: b.objectPath(key), query: query}, nil)
 	if err = b.fail(wait, "delete", key, err); err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -138,7 +142,7 @@ func (b *Bucket) deleteBatch(ctx context.Context, keys []string) (failed []*prov
 	if err != nil {
 		return nil, false
 	}
-	wait, _, cancel := providers.WithPatience(ctx, providers.Patience)
+	wait, _, cancel := providers.WithPatience(context.WithoutCancel(ctx), providers.Patience) // all of them, or none
 	defer cancel()
 	result, err := b.askDelete(wait, text)
 	switch f := examine(err); {

@@ -144,6 +144,9 @@ func (b *Bucket) copyWhole(ctx context.Context, c copying) (providers.Object, er
 	var out *awss3.CopyObjectOutput
 	following, tries := following(allowCopy(ctx, c.src.Size))
 	err := b.reading(following, "copy", c.src.Key, c.tag(), func(ctx context.Context, _ sse.Candidate) (err error) {
+		if ctx, err = providers.Unbroken(ctx); err != nil {
+			return err
+		}
 		out, err = b.client.CopyObject(ctx, in, b.sourceCondition(c.tag()))
 		return err
 	})

@@ -65,11 +65,15 @@ func (b *Bucket) remove(ctx context.Context, key string, ifMatch *string) error 
 	if err := b.checkKey("delete", key); err != nil {
 		return err
 	}
+	whole, err := providers.Unbroken(ctx)
+	if err != nil {
+		return b.fail(ctx, "delete", key, err)
+	}
 	b.keys.forget(key)
-	wait, _, cancel := b.withPatience(ctx)
+	wait, _, cancel := b.withPatience(whole)
 	defer cancel()
-	_, err := b.client.DeleteObject(wait, &awss3.DeleteObjectInput{Bucket: &b.bucket, Key: b.full(key), IfMatch: ifMatch})
-	if err = b.fail(ctx, "delete", key, err); err == nil || errors.Is(err, fs.ErrNotExist) {
+	_, err = b.client.DeleteObject(wait, &awss3.DeleteObjectInput{Bucket: &b.bucket, Key: b.full(key), IfMatch: ifMatch})
+	if err = b.fail(whole, "delete", key, err); err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return err
@@ -122,7 +126,7 @@ func (b *Bucket) deleteBatch(ctx context.Context, keys []string) []*providers.Er
 		b.keys.forget(key)
 		ids[i].Key = b.full(key)
 	}
-	wait, _, cancel := b.withPatience(ctx)
+	wait, _, cancel := b.withPatience(context.WithoutCancel(ctx)) // all of them, or none
 	defer cancel()
 	out, err := b.client.DeleteObjects(wait, &awss3.DeleteObjectsInput{
 		Bucket: &b.bucket, Delete: &types.Delete{Objects: ids, Quiet: new(true)},

@@ -221,8 +221,13 @@ func (u *upload) finish(ctx context.Context, cond providers.Condition, w written
 		}
 	}
 	var out *awss3.CompleteMultipartUploadOutput
-	following, tries := following(ctx)
-	err := u.b.matching(cond, func(ifMatch *string) (err error) {
+	whole, err := providers.Unbroken(ctx)
+	if err != nil {
+		u.abort(ctx)
+		return nil, u.b.fail(ctx, u.op, u.key, err)
+	}
+	following, tries := following(whole)
+	err = u.b.matching(cond, func(ifMatch *string) (err error) {
 		out, err = u.b.client.CompleteMultipartUpload(following, &awss3.CompleteMultipartUploadInput{
 			Bucket: &u.b.bucket, Key: u.b.full(u.key), UploadId: u.id,
 			MultipartUpload: &types.CompletedMultipartUpload{Parts: u.parts},

@@ -39,7 +39,7 @@ func BenchmarkTransfer(b *testing.B) {
 				b.ReportMetric(up, "up-MB/s")
 				b.ReportMetric(down, "down-MB/s")
 			}
-			peak := memory(b, s.PID(), "VmHWM")
+			peak := harness.Memory(b, s.PID(), "VmHWM")
 			b.ReportMetric(float64(peak)/(1<<20), "peak-MiB")
 			b.Logf("peak resident memory of a %d MiB upload (%s) and download: %d MiB", transferred>>20, c.name, peak>>20)
 			if peak > maxPeak {

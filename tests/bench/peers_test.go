@@ -211,23 +211,3 @@ func cpuSeconds(b *testing.B, pid int) float64 {
 	}
 	return ticks / 100 // USER_HZ
 }
-
-// memory reads a line of /proc/PID/status in bytes: VmRSS, or VmHWM, its peak.
-func memory(b *testing.B, pid int, line string) int64 {
-	b.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		b.Fatalf("memory is read from Linux's /proc: %v", err)
-	}
-	for l := range strings.Lines(string(status)) {
-		if value, ok := strings.CutPrefix(l, line+":"); ok {
-			kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(value), "kB")), 10, 64)
-			if err != nil {
-				b.Fatal(err)
-			}
-			return kib << 10
-		}
-	}
-	b.Fatalf("no %s in /proc", line)
-	return 0
-}

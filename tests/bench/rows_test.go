@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -162,6 +163,9 @@ func randomRange() string {
 // memoryRows are the lines on memory, in MiB of resident memory.
 var memoryRows = []string{"resident, idle", "peak, 16 uploads of 256 MiB", "growth, PROPFIND of 100,000", "growth, PROPFIND of 1,000,000"}
 
+// memoryBounds are what sealdav may take at most of each, in bytes.
+var memoryBounds = []int64{40_000_000, 256<<20 + 64_000_000, 32 << 20, 32 << 20}
+
 var memoryRow = &row{unit: "MiB"}
 
 func memoryResults(b *testing.B, lazy func() *site) []*result {
@@ -177,13 +181,16 @@ func memoryResults(b *testing.B, lazy func() *site) []*result {
 		})
 	}
 	add := func(r *result, who string, bytes int64) {
+		if most := memoryBounds[slices.Index(memoryRows, r.name)]; who == "sealdav" && bytes > most {
+			b.Errorf("%s: %d MiB, and may be %d", r.name, bytes>>20, most>>20)
+		}
 		r.samples[who] = append(r.samples[who], sample{value: float64(bytes) / (1 << 20)})
 	}
 	measure(memoryRows[0], func(b *testing.B, r *result) {
 		s := lazy()
 		for _, p := range s.peers {
 			s.restart(b, p)
-			add(r, p.name, memory(b, p.process.PID(), "VmRSS"))
+			add(r, p.name, harness.Memory(b, p.process.PID(), "VmRSS"))
 			p.stop()
 		}
 	})
@@ -192,7 +199,7 @@ func memoryResults(b *testing.B, lazy func() *site) []*result {
 		p := s.peers[0]
 		s.restart(b, p)
 		at(16, 16, func(i int) { put(b, fmt.Sprintf("%s/up-%d", p.url, i), 256<<20) })
-		add(r, p.name, memory(b, p.process.PID(), "VmHWM"))
+		add(r, p.name, harness.Memory(b, p.process.PID(), "VmHWM"))
 		p.stop()
 	})
 	for i, n := range []int{100_000, 1_000_000} {
@@ -203,11 +210,11 @@ func memoryResults(b *testing.B, lazy func() *site) []*result {
 			addr := freeAddr(b)
 			process := launch(b, harness.Binary(), []string{"serve", "--config", file, "--listen", addr}, env, addr)
 			propfind(b, "http://"+addr+"/drive/1000/")
-			before := memory(b, process.PID(), "VmHWM")
+			before := harness.Memory(b, process.PID(), "VmHWM")
 			client := (&site{store: store}).client(store.Endpoint)
 			own := seconds(func() { propfind(b, fmt.Sprintf("http://%s/drive/%d/", addr, n)) })
 			sdk := seconds(func() { listObjects(b, client, "bucket", fmt.Sprintf("%d/", n)) })
-			add(r, "sealdav", memory(b, process.PID(), "VmHWM")-before)
+			add(r, "sealdav", harness.Memory(b, process.PID(), "VmHWM")-before)
 			b.Logf("PROPFIND of %d: %.2f s, %.2f of the SDK's listing", n, own, own/sdk)
 			fmt.Printf("PROPFIND of %d: %.2f s, %.2f times the SDK's bare listing, which takes %.2f s\n", n, own, own/sdk, sdk)
 		})
