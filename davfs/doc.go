@@ -70,7 +70,9 @@
 // takes its time tells the log every ten seconds how far it is.
 //
 // If members of a folder cannot be deleted, the answer is a 207 that names
-// them, and the folders they lie in stay.
+// them, and the folders they lie in stay. It names the folder itself if the store
+// does not list it to its end, once anything was copied or deleted; a MOVE then
+// deletes nothing at the source.
 //
 // # Properties
 //
