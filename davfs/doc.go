@@ -63,7 +63,10 @@
 // step. Neither way is a folder moved in one step. If it fails half way the
 // answer is a 207 with the members that failed, and everything is in one of the
 // two places, or in both. The same request again goes on where the first one
-// stopped; that is remembered until the server ends.
+// stopped. Which members were moved is remembered for an hour, while their names
+// are no more than 8 MiB for a remote; after that the same request deletes nothing
+// at the destination. Only the last 16 such failures are known, until the server
+// ends: beyond that, what was moved already counts as an older folder.
 //
 // A client that leaves ends an operation on a folder between two objects, or
 // two batches of deletions; what was begun is ended well. An operation that

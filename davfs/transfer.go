@@ -85,6 +85,7 @@ type mover struct {
 	old       *keyList // members of the folder that a file replaces
 	displaced []displaced
 	moved     *keyList // of a folder: what may be gone from the source, nil: nothing
+	lost      bool     // more may be, and nobody knows what
 	watch     *watch   // of the destination
 	source    *watch   // if this is a move
 }

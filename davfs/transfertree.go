@@ -72,6 +72,7 @@ func (m *mover) folder(ctx context.Context) (node, error) {
 	}
 	switch {
 	case m.how.merge:
+	case m.lost && m.at.dir != nil: // what is there may have come from the source
 	case m.at.dir != nil:
 		err = m.removeLeftovers(ctx, x.keys.merge(m.moved))
 	default:
