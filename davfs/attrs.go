@@ -46,6 +46,19 @@ type property struct {
 	xml  []byte // the whole element, independent of declarations around it
 }
 
+// bytes is about how much memory the attributes take.
+func (a *attributes) bytes() int {
+	if a == nil || a == noAttributes {
+		return 0
+	}
+	const own, each = 80, 56
+	n := own
+	for _, d := range a.dead {
+		n += each + len(d.name.Space) + len(d.name.Local) + len(d.xml)
+	}
+	return n
+}
+
 // noAttributes are those of an object that is known to have none.
 var noAttributes = new(attributes)
 

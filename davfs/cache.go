@@ -14,8 +14,12 @@ import (
 )
 
 const (
-	// maxCachedEntries bounds the listings of all folders together; an entry
-	// takes about 200 bytes with its name and ETag.
+	// entryBytes is what an ordinary entry takes at most, with its name and ETag.
+	// A longer one counts as several: some stores' listings tell the properties,
+	// up to 2 KiB for each file.
+	entryBytes = 256
+	// maxCachedEntries bounds the listings of all folders together (32 MiB), and
+	// once more those that are being fetched.
 	maxCachedEntries = 128 << 10
 	// maxCachedFolder is the size above which a folder is not kept at all.
 	maxCachedFolder = 32 << 10
@@ -39,6 +43,7 @@ type cache struct {
 	folders map[folderID]*listing
 	lru     list.List // of *listing, the most recently used first
 	entries int
+	filling int // entries of all fills together, about
 	fills   map[folderID][]*fill
 	writes  map[writeID][]*write
 	timer   *time.Timer // set while there are folders that can expire
@@ -104,6 +109,7 @@ type listing struct {
 	id     folderID
 	marker *item
 	items  []item // in key order
+	weight int    // of the items
 	// looked: fetched by a write to look around, not by a client that listed
 	// the folder. It answers to writes only: who has not listed a folder does
 	// not expect to see it as it was.
@@ -114,7 +120,7 @@ type listing struct {
 
 // size is what a listing counts for against the bound: an empty one is not
 // free either.
-func (l *listing) size() int { return len(l.items) + 1 }
+func (l *listing) size() int { return l.weight + 1 }
 
 // item is an entry of a listing, smaller than a node.
 type item struct {
@@ -150,6 +156,13 @@ func (it *item) object(key string) providers.Object {
 		Key: key, Size: it.size, ModTime: it.mod, ETag: it.etag,
 		ContentType: it.ctype, Encryption: it.enc.Value(),
 	}
+}
+
+// weight is how many ordinary entries the item counts for.
+func (it *item) weight() int {
+	const own = 112
+	n := own + len(it.name) + len(it.etag) + len(it.ctype) + it.attrs.bytes()
+	return (n + entryBytes - 1) / entryBytes
 }
 
 // compareItems orders by key: a folder's has a slash at its end.

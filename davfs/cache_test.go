@@ -2,10 +2,13 @@ package davfs
 
 import (
 	"context"
+	"encoding/xml"
 	"fmt"
 	"io/fs"
+	"iter"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -169,6 +172,100 @@ func TestCacheBound(t *testing.T) {
 	if _, ok := tr.cache.folders[folderID{tr, "big"}]; ok {
 		t.Error("a folder larger than the cache is kept")
 	}
+}
+
+// tellingStore is a store whose listings tell the metadata.
+type tellingStore struct{ *store }
+
+func (s tellingStore) List(ctx context.Context, prefix string, opts providers.ListOptions) iter.Seq2[providers.Entry, error] {
+	return func(yield func(providers.Entry, error) bool) {
+		for e, err := range s.store.List(ctx, prefix, opts) {
+			s.mu.Lock()
+			e.Metadata = s.objects[e.Key].Metadata
+			s.mu.Unlock()
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// TestCacheBoundsBytes: an entry with properties counts for what it takes, in
+// listings that are kept, that a write changes, and that are being fetched.
+func TestCacheBoundsBytes(t *testing.T) {
+	heavy := func(value string) *attributes {
+		name := xml.Name{Space: "urn:test", Local: "p"}
+		return &attributes{dead: []property{{name, []byte(`<p xmlns="urn:test">` + value + `</p>`)}}}
+	}
+	metadata, err := heavy(strings.Repeat("properties ", 180)).metadata(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const bound, each = 270, 9 // a file is about 2 KiB
+	s := tellingStore{newStore("d0/plain", "d1/plain")}
+	for i := range 20 {
+		for _, key := range numbered(fmt.Sprintf("d%d/", i), 9) {
+			s.replace(key, "", providers.PutOptions{Metadata: metadata})
+		}
+	}
+	tr := treeOn(s, 0)
+	tr.cache = newCache(time.Hour, bound)
+	weigh := func(when string, folders int) {
+		t.Helper()
+		bytes := 0
+		for _, l := range tr.cache.folders {
+			for _, it := range l.items {
+				bytes += len(it.name) + it.attrs.bytes()
+			}
+		}
+		if n := tr.cache.lru.Len(); bytes > bound*entryBytes || n != folders || tr.cache.filling != 0 {
+			t.Errorf("%s: %d bytes in %d folders, %d being fetched; want %d folders", when, bytes, n, tr.cache.filling, folders)
+		}
+	}
+	for i := range 20 {
+		names(t, tr, fmt.Sprintf("d%d", i))
+	}
+	weigh("listed", 3)
+	before := tr.cache.entries
+	opts := providers.PutOptions{Metadata: metadata}
+	for _, step := range []struct {
+		do      func() error
+		entries int
+	}{
+		{func() error { _, _, err := tr.put(t.Context(), "d19/new", strings.NewReader(""), opts); return err }, each},
+		{func() error { _, _, err := tr.put(t.Context(), "d19/new", strings.NewReader(""), opts); return err }, each},
+		{func() error { return tr.remove(t.Context(), "d19/new", false) }, 0},
+	} {
+		if err := step.do(); err != nil {
+			t.Fatal(err)
+		}
+		if got := tr.cache.entries - before; got != step.entries {
+			t.Errorf("a write changes the weight by %d, want %d", got, step.entries)
+		}
+	}
+	weigh("written", 3)
+
+	var fetched []fills // as many as there is room for
+	for i := range 20 {
+		f := tr.beginFill(t.Context(), fmt.Sprintf("d%d", i))
+		for j := range 9 {
+			f.add(strconv.Itoa(j), node{attrs: heavy(strings.Repeat("x", 2000))})
+		}
+		fetched = append(fetched, f)
+	}
+	bytes := 0
+	for _, f := range fetched {
+		for _, it := range f[1].l.items {
+			bytes += it.attrs.bytes()
+		}
+	}
+	if bytes > bound*entryBytes || bytes < 100*entryBytes {
+		t.Errorf("%d bytes are being fetched", bytes)
+	}
+	for _, f := range fetched {
+		f.end()
+	}
+	weigh("fetched", 3)
 }
 
 // TestCacheOverlap: a listing that was under way when something was written

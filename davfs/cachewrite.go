@@ -17,6 +17,7 @@ type fill struct {
 	l       *listing
 	missed  []missed // c.mu
 	spoiled bool     // c.mu
+	held    int      // of c.filling; c.mu
 	tooBig  bool
 	done    bool
 }
@@ -64,12 +65,33 @@ func (fs fills) add(name string, n node) {
 		if f == nil || f.tooBig {
 			continue
 		}
-		if len(f.l.items) >= f.c.big {
+		it := newItem(name, n)
+		if f.l.weight += it.weight(); !f.fits() {
 			f.tooBig, f.l.items = true, nil
 			continue
 		}
-		f.l.items = append(f.l.items, newItem(name, n))
+		f.l.items = append(f.l.items, it)
 	}
+}
+
+// fits reports whether there is room for the listing as it is now, among those
+// that are being fetched. It takes that in steps, as it needs the lock.
+func (f *fill) fits() bool {
+	if f.l.weight <= f.held {
+		return true
+	}
+	c := f.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	step := max(f.l.weight-f.held, c.max/256)
+	if f.l.weight > c.big || c.filling+step > c.max {
+		c.filling -= f.held
+		f.held = 0
+		return false
+	}
+	f.held += step
+	c.filling += step
+	return true
 }
 
 func (fs fills) marker(obj providers.Object) {
@@ -104,6 +126,7 @@ func (fs fills) finish(whole bool) {
 		f.done = true
 		c, id := f.c, f.l.id
 		c.mu.Lock()
+		c.filling -= f.held
 		if rest := slices.DeleteFunc(c.fills[id], func(g *fill) bool { return g == f }); len(rest) > 0 {
 			c.fills[id] = rest
 		} else {
@@ -175,7 +198,9 @@ func (ws writes) put(n node) {
 	ws.finish(func(l *listing, name string) {
 		it := newItem(name, n)
 		i, found := slices.BinarySearchFunc(l.items, it, compareItems)
+		l.weight += it.weight()
 		if found {
+			l.weight -= l.items[i].weight()
 			l.items[i] = it
 		} else {
 			l.items = slices.Insert(l.items, i, it)
@@ -189,6 +214,7 @@ func (ws writes) gone(dir bool) {
 	ws.finish(func(l *listing, name string) {
 		i, found := slices.BinarySearchFunc(l.items, item{name: name, dir: dir}, compareItems)
 		if found {
+			l.weight -= l.items[i].weight()
 			l.items = slices.Delete(l.items, i, i+1)
 		}
 	})

@@ -63,14 +63,19 @@
 // step. Neither way is a folder moved in one step. If it fails half way the
 // answer is a 207 with the members that failed, and everything is in one of the
 // two places, or in both. The same request again goes on where the first one
-// stopped; that is remembered until the server ends.
+// stopped. Which members were moved is remembered for an hour, while their names
+// are no more than 8 MiB for a remote; after that the same request deletes nothing
+// at the destination. Only the last 16 such failures are known, until the server
+// ends: beyond that, what was moved already counts as an older folder.
 //
 // A client that leaves ends an operation on a folder between two objects, or
 // two batches of deletions; a request of the store's that was begun is ended. An operation that
 // takes its time tells the log every ten seconds how far it is.
 //
 // If members of a folder cannot be deleted, the answer is a 207 that names
-// them, and the folders they lie in stay.
+// them, and the folders they lie in stay. It names the folder itself if the store
+// does not list it to its end, once anything was copied or deleted; a MOVE then
+// deletes nothing at the source.
 //
 // # Properties
 //

@@ -27,6 +27,14 @@ func (l *keyList) add(key string) int {
 	return l.n - 1
 }
 
+// bytes is how much memory the list takes; it may be nil.
+func (l *keyList) bytes() int {
+	if l == nil {
+		return 0
+	}
+	return cap(l.buf) + len(l.last)
+}
+
 // all yields the keys and their indexes.
 func (l *keyList) all() iter.Seq2[int, string] {
 	return func(yield func(int, string) bool) {

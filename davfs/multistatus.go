@@ -2,6 +2,7 @@ package davfs
 
 import (
 	"compress/gzip"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -12,6 +13,11 @@ import (
 // flushAt is how many bytes of a multistatus gather before they are written:
 // until then a failure can still become a status of its own.
 const flushAt = 32 << 10
+
+// sendEvery is how many responses wait at most until they are sent on their way,
+// once the answer has begun: a quarter of a store's page, so that most of one is
+// with the client while the store is asked for the next.
+const sendEvery = pageSize / 4
 
 // maxPooled bounds the buffers that are kept, in bytes.
 const maxPooled = 4 * flushAt
@@ -27,6 +33,7 @@ type multistatus struct {
 	b       []byte
 	pooled  *[]byte
 	started bool
+	waiting int          // responses since what there is was last sent on its way
 	packs   bool         // the client takes gzip
 	zip     *gzip.Writer // while it does, and what there is is large enough
 }
@@ -99,15 +106,37 @@ func newMultistatus(w http.ResponseWriter) *multistatus {
 
 const xmlHeader = `<?xml version="1.0" encoding="utf-8"?>` + "\n"
 
-// grown writes what has gathered once it is enough.
+// send is flush past all buffers on the way to the client: a page of a listing
+// is so small once it is packed that it would stay in them.
+func (m *multistatus) send() error {
+	m.waiting = 0
+	err := m.flush()
+	if err == nil && m.zip != nil {
+		err = m.zip.Flush()
+	}
+	if err != nil {
+		return err
+	}
+	if err := http.NewResponseController(m.w).Flush(); !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
+}
+
+// grown is called after each response, and writes what has gathered once it is
+// enough.
 func (m *multistatus) grown() error {
-	if len(m.b) < flushAt {
-		return nil
-	}
-	if !m.started {
+	m.waiting++
+	switch {
+	case !m.started && len(m.b) >= flushAt:
 		m.start(false)
+		return m.send()
+	case m.started && m.waiting >= sendEvery:
+		return m.send()
+	case len(m.b) >= flushAt:
+		return m.flush()
 	}
-	return m.flush()
+	return nil
 }
 
 // close ends the document and writes the rest.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"sealdav/providers"
@@ -98,11 +99,11 @@ func (t *tree) removeNode(ctx context.Context, n node, watch *watch) error {
 			err = r.add(ctx, e.Key)
 		}
 		if err != nil {
-			return err
+			return r.stopped(n.path, err)
 		}
 	}
 	if err := r.end(ctx); err != nil {
-		return err
+		return r.stopped(n.path, err)
 	}
 	t.meter.add(-freed)
 	w.gone(true)
@@ -137,6 +138,7 @@ type remover struct {
 	watch    *watch                  // nil: whatever is there is deleted
 	only     providers.DeleteOptions // of a single key; zero: any version
 	progress *progress
+	began    bool // something was done, here or before
 }
 
 // remover begins to delete what lies in the folder at path; op names that in
@@ -208,6 +210,7 @@ func (r *remover) flush(ctx context.Context) error {
 	r.batch = r.batch[:0]
 	r.progress.add(len(keys))
 	e, ok := errors.AsType[*providers.DeleteError](err)
+	r.began = r.began || ok || err == nil
 	if !ok {
 		return err
 	}
@@ -264,6 +267,28 @@ func (r *remover) partial() error {
 		return nil
 	}
 	return &partialError{tree: r.t, failures: r.failures}
+}
+
+// stopped is the error of a deletion in the folder at path that could not go on
+// for err: the client is told of the folder, and of the members that failed
+// before. While nothing was done err speaks for itself.
+func (r *remover) stopped(path string, err error) error {
+	if !r.began {
+		return err
+	}
+	return halfWay(r.t, path, r.failures, err)
+}
+
+// halfWay is the error of an operation in the folder at path that has begun, has
+// failed for some members, and could not go on for err. If the client has left,
+// err remains what it is.
+func halfWay(t *tree, path string, failures []failure, err error) error {
+	if _, ok := errors.AsType[*partialError](err); ok || errors.Is(err, context.Canceled) {
+		return err
+	}
+	// Its marker may be among them.
+	failures = slices.DeleteFunc(failures, func(f failure) bool { return f.dir && f.path == path })
+	return &partialError{tree: t, failures: append(failures, failure{path: path, dir: true, err: err})}
 }
 
 // newFailure is the failure of a key.

@@ -85,6 +85,7 @@ type mover struct {
 	old       *keyList // members of the folder that a file replaces
 	displaced []displaced
 	moved     *keyList // of a folder: what may be gone from the source, nil: nothing
+	lost      bool     // more may be, and nobody knows what
 	watch     *watch   // of the destination
 	source    *watch   // if this is a move
 }
@@ -300,12 +301,16 @@ func (m *mover) removeOld(ctx context.Context) error {
 	}
 	defer m.dst.forget(ctx, m.dstPath)
 	r := m.dst.remover("delete what was replaced", m.dstPath, m.watch)
+	r.began = true // what replaces it stands
 	for _, rel := range m.old.all() {
 		if err := r.add(ctx, dirKey(m.dstPath)+rel); err != nil {
-			return err
+			return r.stopped(m.dstPath, err)
 		}
 	}
-	return r.end(ctx)
+	if err := r.end(ctx); err != nil {
+		return r.stopped(m.dstPath, err)
+	}
+	return nil
 }
 
 // listOld notes what lies in the folder that a file is to replace, before it

@@ -72,6 +72,7 @@ func (m *mover) folder(ctx context.Context) (node, error) {
 	}
 	switch {
 	case m.how.merge:
+	case m.lost && m.at.dir != nil: // what is there may have come from the source
 	case m.at.dir != nil:
 		err = m.removeLeftovers(ctx, x.keys.merge(m.moved))
 	default:
@@ -94,7 +95,7 @@ func (x *members) copyAll(ctx context.Context) error {
 	prefix := dirKey(x.from.path)
 	for e, err := range x.src.list(ctx, prefix, providers.ListOptions{Recursive: true}) {
 		if err != nil {
-			return err
+			return x.stopped(err)
 		}
 		if reserved(e.Key) {
 			continue
@@ -193,11 +194,26 @@ func (x *members) failed() int {
 	return len(x.failures)
 }
 
+// stopped is the error of a transfer whose source could not be listed to its
+// end: once it has begun the destination is told, with the members that failed.
+func (x *members) stopped(err error) error {
+	if !x.found {
+		return err
+	}
+	x.wg.Wait()
+	x.sort()
+	return halfWay(x.dst, x.dstPath, x.failures, err)
+}
+
+func (x *members) sort() {
+	slices.SortFunc(x.failures, func(a, b failure) int { return strings.Compare(a.path, b.path) })
+}
+
 func (x *members) partial(t *tree) error {
 	if len(x.failures) == 0 {
 		return nil
 	}
-	slices.SortFunc(x.failures, func(a, b failure) int { return strings.Compare(a.path, b.path) })
+	x.sort()
 	return &partialError{tree: t, failures: x.failures}
 }
 
@@ -206,6 +222,7 @@ var errChanged = fmt.Errorf("it was written while it was moved, and stays: %w", 
 // removeSource deletes what was copied and is still at the source.
 func (x *members) removeSource(ctx context.Context) error {
 	r := x.src.remover("delete what was moved", x.from.path, x.source)
+	r.began = true // the copies stand
 	prefix := dirKey(x.from.path)
 	for i, rel := range x.keys.all() {
 		if x.renamed.has(i) {
@@ -216,10 +233,13 @@ func (x *members) removeSource(ctx context.Context) error {
 			continue
 		}
 		if err := r.add(ctx, prefix+rel); err != nil {
-			return err
+			return r.stopped(x.from.path, err)
 		}
 	}
-	return r.end(ctx)
+	if err := r.end(ctx); err != nil {
+		return r.stopped(x.from.path, err)
+	}
+	return nil
 }
 
 // removeLeftovers deletes the members of the destination that are not among
@@ -229,10 +249,11 @@ func (m *mover) removeLeftovers(ctx context.Context, keys *keyList) error {
 	defer stop()
 	_, have, more := next()
 	r := m.dst.remover("delete what was replaced", m.dstPath, m.watch)
+	r.began = true // what replaces them stands
 	prefix := dirKey(m.dstPath)
 	for e, err := range m.dst.list(ctx, prefix, providers.ListOptions{Recursive: true}) {
 		if err != nil {
-			return err
+			return r.stopped(m.dstPath, err)
 		}
 		rel := e.Key[len(prefix):]
 		for more && have < rel {
@@ -247,8 +268,11 @@ func (m *mover) removeLeftovers(ctx context.Context, keys *keyList) error {
 			err = r.add(ctx, e.Key)
 		}
 		if err != nil {
-			return err
+			return r.stopped(m.dstPath, err)
 		}
 	}
-	return r.end(ctx)
+	if err := r.end(ctx); err != nil {
+		return r.stopped(m.dstPath, err)
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 )
 
@@ -71,6 +72,7 @@ type aheadBody struct {
 	key    string
 	etag   string
 
+	err   error         // of every Read from now on
 	body  io.ReadCloser // the current stream; nil: none
 	part  *aheadPart    // or the current part
 	until int64         // where that ends
@@ -87,8 +89,21 @@ type aheadPart struct {
 	done chan struct{} // closed once rest and err are set
 }
 
-// Read implements io.Reader.
+// Read implements io.Reader. After a failure it fails for good: what follows in
+// the ranges is not what follows in the object then.
 func (r *aheadBody) Read(p []byte) (int, error) {
+	if r.err != nil {
+		return 0, r.err
+	}
+	n, err := r.read(p)
+	if err != nil && err != io.EOF {
+		err = r.changed(err)
+	}
+	r.err = err
+	return n, err
+}
+
+func (r *aheadBody) read(p []byte) (int, error) {
 	for {
 		// Who looks at the beginning only, as players do, is not to cost more
 		// than that.
@@ -99,7 +114,7 @@ func (r *aheadBody) Read(p []byte) (int, error) {
 		r.pos += int64(n)
 		switch {
 		case err != nil && err != io.EOF:
-			return n, r.changed(err)
+			return n, err
 		case r.pos == r.end:
 			return n, io.EOF
 		case n > 0 || len(p) == 0:
@@ -111,7 +126,7 @@ func (r *aheadBody) Read(p []byte) (int, error) {
 			return 0, nil
 		}
 		if err := r.advance(); err != nil {
-			return 0, r.changed(err)
+			return 0, err
 		}
 	}
 }
@@ -174,7 +189,7 @@ func (r *aheadBody) take() Range {
 func (r *aheadBody) fill() {
 	for r.next < r.end {
 		busy := len(r.ahead)
-		if r.body != nil {
+		if r.loading() {
 			busy++
 		}
 		if busy >= r.streams {
@@ -186,11 +201,24 @@ func (r *aheadBody) fill() {
 		}
 		part := &aheadPart{buf: buf, done: make(chan struct{})}
 		r.ahead = append(r.ahead, part)
-		go r.read(part, r.take())
+		go r.load(part, r.take())
 	}
 }
 
-func (r *aheadBody) read(part *aheadPart, rng Range) {
+// loading reports whether what is read now still comes from the store.
+func (r *aheadBody) loading() bool {
+	if r.part == nil {
+		return r.body != nil
+	}
+	select {
+	case <-r.part.done:
+		return false
+	default:
+		return true
+	}
+}
+
+func (r *aheadBody) load(part *aheadPart, rng Range) {
 	defer close(part.done)
 	n := 0
 	part.err = Guarded(r.log, "open", r.key, func() error {
@@ -213,8 +241,10 @@ func (r *aheadBody) changed(err error) error {
 		Advice: "the object was replaced while it was read in several ranges; read it again, or set read_concurrency = 1"}
 }
 
-// Close ends all requests, and gives all buffers back.
+// Close ends all requests, and gives all buffers back. A Read after it is
+// fs.ErrClosed.
 func (r *aheadBody) Close() error {
+	r.err = fs.ErrClosed
 	r.cancel()
 	if r.part != nil {
 		<-r.part.done

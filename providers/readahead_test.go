@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
+	"strconv"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"sealdav/providers"
 	"sealdav/providers/local"
@@ -114,48 +118,73 @@ func TestReadAhead(t *testing.T) {
 	}
 }
 
-// held is a bucket whose reads of all but the beginning wait for each other.
+// held is a bucket whose reads of all but the beginning wait to be let go, one
+// after the other.
 type held struct {
 	providers.Bucket
+	letGo   chan struct{}
 	waiting atomic.Int64
-	n       int64
-	all     chan struct{}
 }
 
 func (h *held) Open(ctx context.Context, key string, opts providers.OpenOptions) (io.ReadCloser, providers.Object, error) {
 	if opts.Range.Offset > 0 {
-		if h.waiting.Add(1) == h.n {
-			close(h.all)
-		}
-		select {
-		case <-h.all:
-		case <-ctx.Done():
-			return nil, providers.Object{}, ctx.Err()
-		}
+		h.waiting.Add(1)
+		<-h.letGo
+		h.waiting.Add(-1)
 	}
 	return h.Bucket.Open(ctx, key, opts)
 }
 
 // TestReadAheadAtATime: as many ranges are asked for at a time as there are
-// streams, one of which is the beginning; and none before that was looked at.
+// streams, whether the beginning is one of them or not, and never more; and
+// none before that was looked at.
 func TestReadAheadAtATime(t *testing.T) {
-	a := newAheadTest(t, 10*rangeSize, 4, 16)
-	h := &held{Bucket: a.bucket, n: 3, all: make(chan struct{})}
-	body, _, err := a.Open(t.Context(), h, "o", providers.OpenOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer body.Close()
-	got := make([]byte, rangeSize/4)
-	if _, err := io.ReadFull(body, got); err != nil {
-		t.Fatal(err)
-	}
-	if n := h.waiting.Load(); n != 0 {
-		t.Errorf("%d ranges were asked for before a quarter of the first was read", n)
-	}
-	rest, err := io.ReadAll(body) // waits for ever where fewer come
-	if got = append(got, rest...); err != nil || !bytes.Equal(got, a.content) {
-		t.Errorf("%d bytes, %v", len(got), err)
+	const ranges = 20
+	for _, streams := range []int{2, 4, 8} {
+		t.Run(strconv.Itoa(streams), func(t *testing.T) {
+			a := newAheadTest(t, ranges*rangeSize, streams, 32)
+			synctest.Test(t, func(t *testing.T) {
+				h := &held{Bucket: a.bucket, letGo: make(chan struct{})}
+				waiting := func(when string, want int) {
+					t.Helper()
+					if synctest.Wait(); int(h.waiting.Load()) != want {
+						t.Errorf("%s %d ranges are asked for, want %d", when, h.waiting.Load(), want)
+					}
+				}
+				buffers := providers.NewBuffers(rangeSize, 32*rangeSize)
+				ahead := providers.NewReadAhead(buffers, streams, slog.New(slog.DiscardHandler))
+				body, _, err := ahead.Open(t.Context(), h, "o", providers.OpenOptions{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer body.Close()
+				got := make([]byte, rangeSize/4+1)
+				if _, err := io.ReadFull(body, got[:rangeSize/4]); err != nil {
+					t.Fatal(err)
+				}
+				waiting("before a quarter of the first was read", 0)
+				if _, err := io.ReadFull(body, got[rangeSize/4:]); err != nil {
+					t.Fatal(err)
+				}
+				waiting("beside the first", streams-1)
+				done := make(chan error)
+				go func() {
+					rest, err := io.ReadAll(body)
+					got = append(got, rest...)
+					done <- err
+				}()
+				waiting("after the first", streams)
+				for range ranges - 1 {
+					h.letGo <- struct{}{}
+					if synctest.Wait(); int(h.waiting.Load()) > streams {
+						t.Errorf("%d ranges are asked for at a time", h.waiting.Load())
+					}
+				}
+				if err := <-done; err != nil || !bytes.Equal(got, a.content) {
+					t.Errorf("%d bytes, %v", len(got), err)
+				}
+			})
+		})
 	}
 }
 
@@ -190,32 +219,51 @@ func TestReadAheadFails(t *testing.T) {
 		{"given up", func(t *testing.T, _ *aheadTest, _ *providertest.Faults, cancel func()) { cancel() }, context.Canceled},
 		{"closed", func(*testing.T, *aheadTest, *providertest.Faults, func()) {}, nil},
 	} {
-		t.Run(tc.name, func(t *testing.T) {
-			a := newAheadTest(t, 20*rangeSize, 4, 16)
-			faults := &providertest.Faults{Bucket: a.bucket}
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			body, _, err := a.Open(ctx, faults, "o", providers.OpenOptions{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := io.ReadFull(body, make([]byte, 100)); err != nil {
-				t.Fatal(err)
-			}
-			tc.do(t, a, faults, cancel)
-			if tc.want != nil {
-				got, err := io.ReadAll(body)
-				if !errors.Is(err, tc.want) {
-					t.Errorf("after %d bytes: %v, want %v", len(got), err, tc.want)
+		// With one buffer there is none to spare, and each range is a stream.
+		for _, buffers := range []int{16, 1} {
+			t.Run(fmt.Sprintf("%s, %d buffers", tc.name, buffers), func(t *testing.T) {
+				a := newAheadTest(t, 20*rangeSize, 4, buffers)
+				faults := &providertest.Faults{Bucket: a.bucket}
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				body, _, err := a.Open(ctx, faults, "o", providers.OpenOptions{})
+				if err != nil {
+					t.Fatal(err)
 				}
-				if !bytes.HasPrefix(a.content[100:], got) {
-					t.Error("bytes of two versions")
+				if _, err := io.ReadFull(body, make([]byte, 100)); err != nil {
+					t.Fatal(err)
 				}
-			} else if _, err := io.ReadFull(body, make([]byte, rangeSize)); err != nil {
-				t.Fatal(err)
-			}
-			_ = body.Close()
-			a.wantBack(t, 16)
-		})
+				tc.do(t, a, faults, cancel)
+				var works atomic.Bool
+				if hook := faults.Hook; hook != nil {
+					faults.Hook = func(op providertest.Op) error {
+						if works.Load() {
+							return nil
+						}
+						return hook(op)
+					}
+				}
+				if tc.want != nil {
+					got, err := io.ReadAll(body)
+					if !errors.Is(err, tc.want) {
+						t.Errorf("after %d bytes: %v, want %v", len(got), err, tc.want)
+					}
+					if !bytes.HasPrefix(a.content[100:], got) {
+						t.Error("bytes of two versions")
+					}
+					works.Store(true) // the store; the body does not
+					if n, err := body.Read(make([]byte, 10)); n > 0 || !errors.Is(err, tc.want) {
+						t.Errorf("Read after a failure: %d bytes, %v; want %v", n, err, tc.want)
+					}
+				} else if _, err := io.ReadFull(body, make([]byte, rangeSize)); err != nil {
+					t.Fatal(err)
+				}
+				_ = body.Close()
+				if n, err := body.Read(make([]byte, 10)); n > 0 || !errors.Is(err, fs.ErrClosed) {
+					t.Errorf("Read after Close: %d bytes, %v; want %v", n, err, fs.ErrClosed)
+				}
+				a.wantBack(t, buffers)
+			})
+		}
 	}
 }
