@@ -154,9 +154,10 @@ func (w Written) Settle(ctx context.Context, at Place) (sealed bool, err error) 
 	return false, at.Left(advice, err)
 }
 
-// proofTime bounds the reading of two objects of size bytes.
+// proofTime bounds the reading of two objects of size bytes. A client waits for
+// it, so what is larger than some gigabytes may stay in doubt.
 func proofTime(size int64) time.Duration {
-	return CleanupTime + time.Duration(size/(8<<20))*time.Second
+	return min(CleanupTime+time.Duration(size/(8<<20))*time.Second, 12*time.Minute)
 }
 
 func unsealed(key, advice string, err error) *Error {

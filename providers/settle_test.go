@@ -107,7 +107,7 @@ func TestSettle(t *testing.T) {
 
 // TestSettleTime: proofs are given time by what they read.
 func TestSettleTime(t *testing.T) {
-	for size, want := range map[int64]time.Duration{0: 30 * time.Second, 8 << 20: 31 * time.Second, 5 << 30: 670 * time.Second} {
+	for size, want := range map[int64]time.Duration{0: 30 * time.Second, 8 << 20: 31 * time.Second, 5 << 30: 670 * time.Second, 1 << 40: 12 * time.Minute} {
 		var left time.Duration
 		w := providers.Written{Size: size, Start: time.Now(), Answered: true, Same: func(ctx context.Context, _ providers.Standing) (bool, error) {
 			end, _ := ctx.Deadline()
