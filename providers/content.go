@@ -3,13 +3,14 @@ package providers
 import (
 	"errors"
 	"io"
+	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// contentPatience is how long a store may send nothing of a content that
-// somebody waits for.
-const contentPatience = time.Minute
+// contentPatience is how long a store may at least send nothing of a content
+// that somebody waits for, and half of how long it may at most.
+const contentPatience = 30 * time.Second
 
 // Content is the body of an answer with an object in it. It tells a content
 // that was cut (io.ErrUnexpectedEOF) from one that has ended, and ends one that
@@ -19,8 +20,13 @@ type Content struct {
 	left    int64 // bytes still to come
 	done    func()
 	fail    func(error) error
-	timer   *time.Timer // runs while a read waits
+	reads   atomic.Uint64 // odd while a read waits
 	stalled atomic.Bool
+
+	mu     sync.Mutex
+	timer  *time.Timer // since the first read
+	seen   uint64      // what reads was when it last fired
+	closed bool
 }
 
 // NewContent returns a body of length bytes. fail turns its errors into those
@@ -63,23 +69,49 @@ func (c *Content) Read(p []byte) (int, error) {
 	return n, c.fail(err)
 }
 
-// wait is a read that ends.
+// wait is a read that ends. A timer that is set for each read was a tenth of
+// the processor time of a download.
 func (c *Content) wait(p []byte) (int, error) {
-	if c.timer == nil {
-		c.timer = time.AfterFunc(contentPatience, func() {
-			c.stalled.Store(true)
-			c.done()
-		})
-	} else {
+	if c.reads.Load() == 0 {
+		c.mu.Lock()
+		c.timer = time.AfterFunc(contentPatience, c.watch)
+		c.mu.Unlock()
+	}
+	c.reads.Add(1)
+	defer c.reads.Add(1)
+	return c.rc.Read(p)
+}
+
+// watch looks whether a read still waits that waited when it last looked.
+func (c *Content) watch() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.reads.Load()
+	switch {
+	case c.closed:
+	case now%2 == 1 && now == c.seen:
+		c.stalled.Store(true)
+		c.done()
+	default:
+		c.seen = now
 		c.timer.Reset(contentPatience)
 	}
-	defer c.timer.Stop()
-	return c.rc.Read(p)
+}
+
+// end stops the watch.
+func (c *Content) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	if c.timer != nil {
+		c.timer.Stop()
+	}
 }
 
 // Close closes the body. What is wrong with a rest that nobody read is no
 // error.
 func (c *Content) Close() error {
+	c.end()
 	err := c.rc.Close()
 	c.done()
 	if err != nil && c.left <= 0 {
