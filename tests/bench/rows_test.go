@@ -90,7 +90,7 @@ var rows = []*row{
 		limit: func(b *testing.B, s *site, l *limit) float64 {
 			return small(func(int) { s.getObject(b, l, "ranges", randomRange(), rangeSize) }, 1)
 		}},
-	{name: "GET 1 GiB", unit: "MB/s", more: true, samples: 5, rclone: 5, cpu: true,
+	{name: "GET 1 GiB", unit: "MB/s", more: true, samples: 9, rclone: 9, cpu: true,
 		prepare: func(b *testing.B, s *site) { s.putParts(b, s.fill, "big", largeSize) },
 		peer: func(b *testing.B, s *site, p *peer) float64 {
 			return rate(func() { get(b, p.url+"/big", "", &largeSize) })
