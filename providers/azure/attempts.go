@@ -1,33 +1,14 @@
 package azure
 
 import (
-	"context"
 	"errors"
 	"net"
 	"net/http"
-	"sync/atomic"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"sealdav/providers"
 )
-
-// attempts follows one write through its retries, for the SDK returns only how
-// the last of them ended: an earlier one may have been carried out, and its
-// answer lost on the way.
-type attempts struct {
-	start time.Time
-	lost  atomic.Bool // one may have been carried out without a good answer
-}
-
-type attemptsKey struct{}
-
-// following returns a context for the requests of one write.
-func following(ctx context.Context) (context.Context, *attempts) {
-	a := &attempts{start: time.Now()}
-	return context.WithValue(ctx, attemptsKey{}, a), a
-}
 
 // follow looks at each attempt.
 type follow struct{}
@@ -35,8 +16,8 @@ type follow struct{}
 // Do implements policy.Policy.
 func (follow) Do(req *policy.Request) (*http.Response, error) {
 	resp, err := req.Next()
-	if a, ok := req.Raw().Context().Value(attemptsKey{}).(*attempts); ok && answerLost(resp, err) {
-		a.lost.Store(true)
+	if a, ok := providers.AttemptsOf(req.Raw().Context()); ok && answerLost(resp, err) {
+		a.Lost.Store(true)
 	}
 	if providers.CertificateAdvice(err) != "" {
 		err = errCertificate{err}

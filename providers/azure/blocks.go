@@ -152,13 +152,13 @@ func (u *upload) commit(ctx context.Context, n int, headers *blob.HTTPHeaders, m
 	if err != nil {
 		return committed{}, u.b.fail(ctx, u.op, u.key, err)
 	}
-	following, tries := following(whole)
-	w.Start = tries.start
+	following, tries := providers.Following(whole)
+	w.Start = tries.Start
 	out, err := u.client.CommitBlockList(following, ids, &blockblob.CommitBlockListOptions{
 		HTTPHeaders: headers, Metadata: metadata, CPKInfo: cpk, CPKScopeInfo: scope, AccessConditions: conditionsOf(cond),
 	})
 	done := committed{out.ETag, out.LastModified, answer{out.IsServerEncrypted, out.EncryptionKeySHA256, out.EncryptionScope}}
-	if err != nil && tries.lost.Load() {
+	if err != nil && tries.Lost.Load() {
 		if s, ok := u.stands(ctx); ok {
 			done, err = committed{s.etag, &s.obj.ModTime, s.answer}, nil
 			w.etag, w.version = s.etag, s.version

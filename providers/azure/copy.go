@@ -86,7 +86,7 @@ var errStream = errors.New("not copied by the store")
 // and, where the store finds fault with the source, under the one a HEAD finds.
 func (b *Bucket) copyInStore(ctx context.Context, c copying) (providers.Object, error) {
 	guess := b.keys.order(c.src.Key, c.src.ETag)[0].Key
-	following, tries := following(ctx)
+	following, tries := providers.Following(ctx)
 	for second := false; ; second = true {
 		obj, err := b.copyUnder(following, c, guess)
 		if err == nil {
@@ -103,7 +103,7 @@ func (b *Bucket) copyInStore(ctx context.Context, c copying) (providers.Object, 
 			return providers.Object{}, errStream
 		}
 		if ctx.Err() != nil || !f.aboutSource() {
-			w := written{Written: providers.Written{Size: c.src.Size, Start: tries.start, OnlyCopy: c.onItself(), Same: providers.SameAs(b.reopen, c.dst, c.src)}}
+			w := written{Written: providers.Written{Size: c.src.Size, Start: tries.Start, OnlyCopy: c.onItself(), Same: providers.SameAs(b.reopen, c.dst, c.src)}}
 			return providers.Object{}, b.uncertain(ctx, c.dst, tries, w, b.writeError(ctx, "copy", c.dst, c.opts.Condition, err))
 		}
 		fits, err := b.checkSource(ctx, c.src)

@@ -65,16 +65,16 @@ func (b *Bucket) tooLarge(key string) error {
 // putWhole stores a body of one part.
 func (b *Bucket) putWhole(ctx context.Context, w writing, data []byte) (providers.Object, error) {
 	cpk, scope := b.crypt.write()
-	following, tries := following(ctx)
+	following, tries := providers.Following(ctx)
 	out, err := b.client.NewBlockBlobClient(b.full(w.key)).Upload(following, streaming.NopCloser(bytes.NewReader(data)), &blockblob.UploadOptions{
 		HTTPHeaders: httpHeaders(w.opts.ContentType, w.headers), Metadata: w.metadata, CPKInfo: cpk, CPKScopeInfo: scope,
 		AccessConditions: conditionsOf(w.opts.Condition),
 	})
 	size := int64(len(data))
-	wrote := written{Written: providers.Written{Size: size, Start: tries.start, Same: providers.SameBytes(b.reopen, w.key, data)}}
+	wrote := written{Written: providers.Written{Size: size, Start: tries.Start, Same: providers.SameBytes(b.reopen, w.key, data)}}
 	if err != nil {
 		refused := b.writeError(ctx, "put", w.key, w.opts.Condition, err)
-		if tries.lost.Load() && errors.Is(refused, providers.ErrPrecondition) {
+		if tries.Lost.Load() && errors.Is(refused, providers.ErrPrecondition) {
 			if s, ok := b.ownWrite(ctx, w.key, wrote); ok {
 				return s.obj, nil
 			}

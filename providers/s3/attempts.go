@@ -4,35 +4,19 @@ import (
 	"context"
 	"errors"
 	"net"
-	"sync/atomic"
-	"time"
 
 	"github.com/aws/smithy-go/middleware"
+
+	"sealdav/providers"
 )
-
-// attempts follows one write through its retries, for the SDK returns only how
-// the last of them ended: an earlier one may have been carried out, and its
-// answer lost on the way.
-type attempts struct {
-	start time.Time
-	lost  atomic.Bool // one may have been carried out without a good answer
-}
-
-type attemptsKey struct{}
-
-// following returns a context for the requests of one write.
-func following(ctx context.Context) (context.Context, *attempts) {
-	a := &attempts{start: time.Now()}
-	return context.WithValue(ctx, attemptsKey{}, a), a
-}
 
 // follow adds the middleware that looks at each attempt.
 func follow(stack *middleware.Stack) error {
 	return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("sealdavAttempts",
 		func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
 			out, md, err := next.HandleFinalize(ctx, in)
-			if a, ok := ctx.Value(attemptsKey{}).(*attempts); ok && answerLost(err) {
-				a.lost.Store(true)
+			if a, ok := providers.AttemptsOf(ctx); ok && answerLost(err) {
+				a.Lost.Store(true)
 			}
 			return out, md, err
 		}), "Retry", middleware.After)

@@ -142,7 +142,7 @@ func (b *Bucket) copyWhole(ctx context.Context, c copying) (providers.Object, er
 		in.ContentDisposition, in.ContentEncoding, in.ContentLanguage = h.ContentDisposition, h.ContentEncoding, h.ContentLanguage
 	}
 	var out *awss3.CopyObjectOutput
-	following, tries := following(allowCopy(ctx, c.src.Size))
+	following, tries := providers.Following(allowCopy(ctx, c.src.Size))
 	err := b.reading(following, "copy", c.src.Key, c.tag(), func(ctx context.Context, _ sse.Candidate) (err error) {
 		if ctx, err = providers.Unbroken(ctx); err != nil {
 			return err
@@ -151,14 +151,14 @@ func (b *Bucket) copyWhole(ctx context.Context, c copying) (providers.Object, er
 		return err
 	})
 	if err != nil {
-		w := written{Written: providers.Written{Size: c.src.Size, Start: tries.start, OnlyCopy: c.dst == c.src.Key, Same: providers.SameAs(b.reopen, c.dst, c.src)}}
+		w := written{Written: providers.Written{Size: c.src.Size, Start: tries.Start, OnlyCopy: c.dst == c.src.Key, Same: providers.SameAs(b.reopen, c.dst, c.src)}}
 		return providers.Object{}, b.uncertain(ctx, c.dst, tries, w, b.copyError(ctx, c, err))
 	}
 	if out.CopyObjectResult == nil {
 		out.CopyObjectResult = &types.CopyObjectResult{}
 	}
 	a := answer{out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5}
-	w := written{providers.Written{Start: tries.start, Same: providers.SameAs(b.reopen, c.dst, c.src)}, out.CopyObjectResult.ETag, out.VersionId}
+	w := written{providers.Written{Start: tries.Start, Same: providers.SameAs(b.reopen, c.dst, c.src)}, out.CopyObjectResult.ETag, out.VersionId}
 	return b.copied(ctx, c, a, w, aws.ToTime(out.CopyObjectResult.LastModified))
 }
 

@@ -226,7 +226,7 @@ func (u *upload) finish(ctx context.Context, cond providers.Condition, w written
 		u.abort(ctx)
 		return nil, u.b.fail(ctx, u.op, u.key, err)
 	}
-	following, tries := following(whole)
+	following, tries := providers.Following(whole)
 	err = u.b.matching(cond, func(ifMatch *string) (err error) {
 		out, err = u.b.client.CompleteMultipartUpload(following, &awss3.CompleteMultipartUploadInput{
 			Bucket: &u.b.bucket, Key: u.b.full(u.key), UploadId: u.id,
@@ -235,7 +235,7 @@ func (u *upload) finish(ctx context.Context, cond providers.Condition, w written
 		})
 		return err
 	})
-	if err != nil && (tries.lost.Load() || examine(err).code == "NoSuchUpload") && u.stands(ctx) {
+	if err != nil && (tries.Lost.Load() || examine(err).code == "NoSuchUpload") && u.stands(ctx) {
 		out, err = &awss3.CompleteMultipartUploadOutput{}, nil
 	}
 	if err != nil {

@@ -64,7 +64,7 @@ func tooLarge(key string, limit int64) error {
 // putWhole stores a body of one part.
 func (b *Bucket) putWhole(ctx context.Context, w writing, data []byte) (providers.Object, error) {
 	var out *awss3.PutObjectOutput
-	following, tries := following(ctx)
+	following, tries := providers.Following(ctx)
 	err := b.matching(w.opts.Condition, func(ifMatch *string) (err error) {
 		out, err = b.client.PutObject(following, &awss3.PutObjectInput{
 			Bucket: &b.bucket, Key: b.full(w.key), Body: bytes.NewReader(data), ContentLength: new(int64(len(data))),
@@ -74,8 +74,8 @@ func (b *Bucket) putWhole(ctx context.Context, w writing, data []byte) (provider
 		return err
 	})
 	size := int64(len(data))
-	wrote := written{Written: providers.Written{Size: size, Start: tries.start, Same: providers.SameBytes(b.reopen, w.key, data)}}
-	if tries.lost.Load() && examine(err).kind() == providers.ErrPrecondition {
+	wrote := written{Written: providers.Written{Size: size, Start: tries.Start, Same: providers.SameBytes(b.reopen, w.key, data)}}
+	if tries.Lost.Load() && examine(err).kind() == providers.ErrPrecondition {
 		if s, ok := b.ownWrite(ctx, w.key, wrote); ok {
 			return b.stored(w.key, size, w.opts, &s.obj.ETag, s.answer, middleware.Metadata{}), nil
 		}

@@ -149,8 +149,8 @@ func (b *Bucket) unverified(ctx context.Context, op, key string, w written) erro
 
 // uncertain is the error of a failed write. If the store may have carried it
 // out all the same, what lies there is looked at, for nobody else will.
-func (b *Bucket) uncertain(ctx context.Context, key string, tries *attempts, w written, err error) error {
-	if !tries.lost.Load() || !b.crypt.settings.Sealed() {
+func (b *Bucket) uncertain(ctx context.Context, key string, tries *providers.Attempts, w written, err error) error {
+	if !tries.Lost.Load() || !b.crypt.settings.Sealed() {
 		return err
 	}
 	_, left := b.settle(ctx, key, w)
