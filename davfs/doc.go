@@ -69,8 +69,9 @@
 // ends: beyond that, what was moved already counts as an older folder.
 //
 // A client that leaves ends an operation on a folder between two objects, or
-// two batches of deletions; a request of the store's that was begun is ended. An operation that
-// takes its time tells the log every ten seconds how far it is.
+// two batches of deletions; a request to the store that was begun goes to its
+// end. An operation that takes its time tells the log every ten seconds how far
+// it is.
 //
 // If members of a folder cannot be deleted, the answer is a 207 that names
 // them, and the folders they lie in stay. It names the folder itself if the store
