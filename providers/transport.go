@@ -84,6 +84,13 @@ func (c storeConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
+// Loopback reports whether what is sent to a host, a name or an address without
+// a port, stays on this machine.
+func Loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
 // rootCAs is the system's pool and the authorities in the given PEM files; nil
 // is the system's.
 func rootCAs(files []string) (*x509.CertPool, error) {

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"net"
 	"net/url"
 	"regexp"
 	"slices"
@@ -9,6 +8,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"sealdav/providers"
 	"sealdav/providers/azure"
 	"sealdav/providers/gcs"
 	"sealdav/sse"
@@ -202,9 +202,5 @@ func (r *Remote) byIdentity(b *binder) bool {
 // unencrypted.
 func inTheClear(endpoint HTTPURL) bool {
 	u, err := url.Parse(string(endpoint))
-	if err != nil || u.Scheme != "http" {
-		return false
-	}
-	ip := net.ParseIP(u.Hostname())
-	return u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback())
+	return err == nil && u.Scheme == "http" && !providers.Loopback(u.Hostname())
 }

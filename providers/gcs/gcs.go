@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -112,7 +111,7 @@ func Open(_ context.Context, cfg Config) (*Bucket, error) {
 		return nil, fmt.Errorf("gcs: %w", err)
 	}
 	anonymous := cfg.Anonymous || emulator && cfg.CredentialsFile == ""
-	if !anonymous && b.endpoint.Scheme != "https" && !loopback(b.endpoint.Hostname()) {
+	if !anonymous && b.endpoint.Scheme != "https" && !providers.Loopback(b.endpoint.Hostname()) {
 		return nil, errors.New("gcs: endpoint: credentials go over https only; http is for a server on this machine, or one that wants none (anonymous)")
 	}
 	if b.signer, err = newSigner(cfg.CredentialsFile, anonymous, b.http); err != nil {
@@ -173,12 +172,6 @@ func parseEndpoint(endpoint string) (*url.URL, error) {
 		return nil, errors.New("gcs: endpoint: credentials do not belong into the URL; use credentials_file")
 	}
 	return &url.URL{Scheme: u.Scheme, Host: u.Host}, nil
-}
-
-// loopback reports whether what is sent to a host stays on this machine.
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // basePrefix turns the configured prefix into what keys begin with.
